@@ -1,0 +1,57 @@
+// A cell that holds only the newest value. Readers that fall behind skip to the newest one, so a
+// slow reader costs one reference, never a queue.
+
+export class Latest<T> {
+  #value: T | undefined;
+  #version = 0;
+  #waiting: { promise: Promise<void>; wake: () => void } | undefined;
+
+  /** The newest value, or undefined before the first `set`. */
+  get value(): T | undefined {
+    return this.#value;
+  }
+
+  set(value: T): void {
+    this.#value = value;
+    this.#version += 1;
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.wake();
+  }
+
+  /** Yields the present value at once, if there is one, then each newer one until aborted. */
+  async *watch(signal: AbortSignal): AsyncGenerator<T, void, undefined> {
+    let seen = 0;
+    while (!signal.aborted) {
+      if (this.#version !== seen) {
+        seen = this.#version;
+        // A set value may itself be undefined only if T allows it.
+        yield this.#value as T;
+      } else {
+        await this.#changed(signal);
+      }
+    }
+  }
+
+  /** The first value for which `accept` holds; undefined when aborted before. */
+  async first(accept: (value: T) => boolean, signal: AbortSignal): Promise<T | undefined> {
+    for await (const value of this.watch(signal)) if (accept(value)) return value;
+    return undefined;
+  }
+
+  async #changed(signal: AbortSignal): Promise<void> {
+    if (this.#waiting === undefined) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting = { promise, wake: resolve };
+    }
+    const { promise } = this.#waiting;
+    const aborted = Promise.withResolvers<void>();
+    const onAbort = () => aborted.resolve();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      await Promise.race([promise, aborted.promise]);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+}
