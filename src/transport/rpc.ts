@@ -1,0 +1,41 @@
+// What a service is to the code that implements it: async functions and async generators over
+// plain messages. No transport shows through, so the transport under a service can be replaced.
+
+import type { DescMessage, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+
+/** One call as its handler sees it. */
+export type Call = {
+  /** Request metadata by lower-case name, in the order received. */
+  readonly metadata: ReadonlyMap<string, readonly string[]>;
+  /** Aborted when the peer goes away, cancels, or the server closes. */
+  readonly signal: AbortSignal;
+};
+
+type Method<I extends DescMessage, O extends DescMessage> = { input: I; output: O };
+
+/** The handler of one method: its shape follows from the method's kind. */
+export type Handler<M> = M extends { methodKind: 'unary' } & Method<infer I, infer O>
+  ? (request: MessageShape<I>, call: Call) => Promise<MessageInitShape<O>>
+  : M extends { methodKind: 'server_streaming' } & Method<infer I, infer O>
+    ? (request: MessageShape<I>, call: Call) => AsyncIterable<MessageInitShape<O>>
+    : M extends { methodKind: 'bidi_streaming' } & Method<infer I, infer O>
+      ? (requests: AsyncIterable<MessageShape<I>>, call: Call) => AsyncIterable<MessageInitShape<O>>
+      : never;
+
+/** Every method of a service, none missing. */
+export type Handlers<S extends DescService> = {
+  readonly [K in keyof S['method']]: Handler<S['method'][K]>;
+};
+
+/** A service and its implementation, ready to be served by any transport. */
+export type ServiceBinding = {
+  readonly service: DescService;
+  readonly handlers: Readonly<Record<string, unknown>>;
+};
+
+export function bindService<S extends DescService>(
+  service: S,
+  handlers: Handlers<S>,
+): ServiceBinding {
+  return { service, handlers: handlers as Readonly<Record<string, unknown>> };
+}
