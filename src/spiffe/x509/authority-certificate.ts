@@ -1,0 +1,44 @@
+// What a certificate must be before anything it signed is believed, or anything is signed by it
+// (X509-SVID §3.2 and §4, RFC 5280 §6.1.4).
+
+import { invalid } from '../../base/errors.ts';
+import { type TrustDomain, trustDomainId } from '../spiffe-id.ts';
+import { type Certificate, readCertificate } from './certificate.ts';
+import { KEY_USAGE } from './certificate-extensions.ts';
+import { EXTENSION } from './oid.ts';
+
+export type AuthorityCertificate = Certificate & { readonly subjectKeyIdentifier: Uint8Array };
+
+/** Throws `invalid-argument` unless the certificate may sign others. */
+export function checkIsAuthority({ extensions }: Certificate): void {
+  if (extensions.basicConstraints?.ca !== true) throw invalid('authority: not a CA certificate');
+  // Name constraints are not evaluated here, so nothing below them can be believed.
+  if (extensions.critical.has(EXTENSION.NAME_CONSTRAINTS)) {
+    throw invalid('authority: name constraints are not supported');
+  }
+  // Absent means unrestricted (RFC 5280 §6.1.4 (n)): a root need not be an SVID.
+  const { keyUsage = KEY_USAGE.KEY_CERT_SIGN } = extensions;
+  if ((keyUsage & KEY_USAGE.KEY_CERT_SIGN) === 0) {
+    throw invalid('authority: key usage lacks keyCertSign');
+  }
+}
+
+/** Reads the certificate of an authority that issues for `trustDomain`. */
+export function readAuthorityCertificate(
+  der: Uint8Array,
+  trustDomain: TrustDomain,
+): AuthorityCertificate {
+  const certificate = readCertificate(der);
+  checkIsAuthority(certificate);
+  const { keyUsage, subjectKeyIdentifier, alternativeNames } = certificate.extensions;
+  // X509-SVID §4.3: clients refuse an authority in a chain that does not say what it is for.
+  if (keyUsage === undefined) throw invalid('authority: no key usage');
+  if (subjectKeyIdentifier === undefined) throw invalid('authority: no subject key identifier');
+  // X509-SVID §3.2: an authority that is itself an SVID names its trust domain, without a path. One
+  // from another PKI names nothing.
+  const { uris } = alternativeNames;
+  if (uris.length > 1 || (uris[0] ?? trustDomainId(trustDomain)) !== trustDomainId(trustDomain)) {
+    throw invalid(`authority: not of trust domain ${trustDomain}`);
+  }
+  return { ...certificate, subjectKeyIdentifier };
+}
