@@ -8,13 +8,14 @@ export class DerReader {
   readonly #bytes: Buffer;
   readonly #field: string;
   readonly #end: number;
-  #at: number;
+  #at = 0;
 
   /** Reads `bytes`, which stay the caller's: what is handed out points into them. */
   constructor(bytes: Uint8Array, field: string) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes = Buffer.isBuffer(bytes)
+      ? bytes
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#field = field;
-    this.#at = 0;
     this.#end = bytes.length;
   }
 

@@ -1,11 +1,13 @@
 // What a certificate must be before anything it signed is believed, or anything is signed by it
 // (X509-SVID §3.2 and §4, RFC 5280 §6.1.4).
 
-import { invalid } from '../../base/errors.ts';
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { CodedError, invalid } from '../../base/errors.ts';
 import { type TrustDomain, trustDomainId } from '../spiffe-id.ts';
 import { type Certificate, readCertificate } from './certificate.ts';
 import { KEY_USAGE } from './certificate-extensions.ts';
 import { EXTENSION } from './oid.ts';
+import { authorityKeyType } from './signature-algorithm.ts';
 
 export type AuthorityCertificate = Certificate & { readonly subjectKeyIdentifier: Uint8Array };
 
@@ -21,6 +23,13 @@ export function checkIsAuthority({ extensions }: Certificate): void {
   if ((keyUsage & KEY_USAGE.KEY_CERT_SIGN) === 0) {
     throw invalid('authority: key usage lacks keyCertSign');
   }
+}
+
+/** The key of an authority. Throws `invalid-argument` when it is of no type we verify with. */
+export function authorityPublicKey({ subjectPublicKeyInfo }: Certificate): KeyObject {
+  const key = importSpki(subjectPublicKeyInfo);
+  authorityKeyType(key);
+  return key;
 }
 
 /** Reads the certificate of an authority that issues for `trustDomain`. */
@@ -41,4 +50,20 @@ export function readAuthorityCertificate(
     throw invalid(`authority: not of trust domain ${trustDomain}`);
   }
   return { ...certificate, subjectKeyIdentifier };
+}
+
+/** Throws `invalid-argument` unless the private key is the one of the certificate. */
+export function checkKeyOfCertificate(privateKey: KeyObject, certificate: Certificate): void {
+  const spki = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
+  if (!spki.equals(certificate.subjectPublicKeyInfo)) {
+    throw invalid('authority: private key and certificate do not belong together');
+  }
+}
+
+function importSpki(spki: Uint8Array): KeyObject {
+  try {
+    return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+  } catch (thrown) {
+    throw invalid(`authority: public key: ${CodedError.from(thrown).message}`, thrown);
+  }
 }

@@ -50,6 +50,14 @@ export function readCertificate(der: Uint8Array): Certificate {
   return { ...fields, der, tbs, signature };
 }
 
+/** Splits certificates that stand one after the other, as the Workload API carries chains (§5.1). */
+export function splitCertificates(concatenated: Uint8Array): readonly Uint8Array[] {
+  const reader = new DerReader(concatenated, 'certificates');
+  const certificates: Uint8Array[] = [];
+  while (!reader.atEnd) certificates.push(reader.element(TAG.SEQUENCE));
+  return certificates;
+}
+
 /** Reads the part of a certificate that is, or is about to be, signed. */
 export function readTbsCertificate(tbs: Uint8Array): TbsCertificate {
   const outer = new DerReader(tbs, 'certificate');

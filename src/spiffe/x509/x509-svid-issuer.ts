@@ -2,11 +2,11 @@
 // back and compare, sign. Nothing that was not asked for, and nothing outside the trust domain, is
 // ever signed. Synchronous, and no key object is made on the way.
 
-import { createPublicKey, type KeyObject, sign } from 'node:crypto';
+import { type KeyObject, sign } from 'node:crypto';
 import { invalid } from '../../base/errors.ts';
 import { bitString, encodeDer, sequence } from '../der/der-writer.ts';
 import { parseWorkloadSpiffeId, type SpiffeId, type TrustDomain } from '../spiffe-id.ts';
-import { readAuthorityCertificate } from './authority-certificate.ts';
+import { checkKeyOfCertificate, readAuthorityCertificate } from './authority-certificate.ts';
 import { MAX_CERTIFICATE_BYTES } from './certificate.ts';
 import { checkDnsNames } from './dns-name.ts';
 import { SerialNumbers } from './serial-numbers.ts';
@@ -62,10 +62,7 @@ export class X509SvidIssuer {
   constructor(options: X509SvidIssuerOptions) {
     const { trustDomain, privateKey, certificateDer, above = [], organization = '' } = options;
     const authority = readAuthorityCertificate(certificateDer, trustDomain);
-    const spki = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
-    if (!spki.equals(authority.subjectPublicKeyInfo)) {
-      throw invalid('authority: private key and certificate do not belong together');
-    }
+    checkKeyOfCertificate(privateKey, authority);
     this.notAfter = Math.min(
       authority.notAfter,
       ...above.map((der) => readAuthorityCertificate(der, trustDomain).notAfter),

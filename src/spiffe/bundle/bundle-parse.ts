@@ -1,0 +1,97 @@
+// A SPIFFE bundle document from outside. Entries that cannot be used are left out and named, the
+// others kept (Trust Domain and Bundle §4.1.3); a document that is not one is refused whole.
+
+import type { KeyObject } from 'node:crypto';
+import { CodedError, invalid } from '../../base/errors.ts';
+import { importJwk } from '../jwt/jwk.ts';
+import type { TrustDomain } from '../spiffe-id.ts';
+import { type JsonObject, type JsonValue, parseStrictJsonObject } from '../strict-json.ts';
+import { authorityPublicKey, checkIsAuthority } from '../x509/authority-certificate.ts';
+import { readCertificate } from '../x509/certificate.ts';
+import type { Bundle } from './bundle.ts';
+
+export const MAX_BUNDLE_BYTES = 1_048_576;
+
+export type ParsedBundle = {
+  readonly bundle: Bundle;
+  /** Why entries were left out, such as `keys[2]: use "wit-svid" is not known`. */
+  readonly ignored: readonly string[];
+};
+
+/** `document` is UTF-8 JSON. Throws `invalid-argument` naming the member and the rule. */
+export function parseSpiffeBundle(document: Uint8Array, trustDomain: TrustDomain): ParsedBundle {
+  const limits = { field: 'bundle', maxBytes: MAX_BUNDLE_BYTES };
+  const members = parseStrictJsonObject(document, limits);
+  const keys = members.get('keys');
+  if (!Array.isArray(keys)) throw invalid('bundle: keys is not a list');
+  const x509Authorities: Uint8Array[] = [];
+  const jwtAuthorities = new Map<string, KeyObject>();
+  const ignored: string[] = [];
+  for (const [index, key] of keys.entries()) {
+    const entry = readUsable(key);
+    switch (entry.use) {
+      case 'x509-svid':
+        x509Authorities.push(entry.certificateDer);
+        break;
+      case 'jwt-svid':
+        if (jwtAuthorities.has(entry.kid)) throw invalid(`bundle: two keys of kid ${entry.kid}`);
+        jwtAuthorities.set(entry.kid, entry.key);
+        break;
+      case 'none':
+        ignored.push(`keys[${index}]: ${entry.why}`);
+    }
+  }
+  const sequence = readWhole(members, 'spiffe_sequence');
+  const refreshHintSeconds = readWhole(members, 'spiffe_refresh_hint');
+  const bundle = { trustDomain, sequence, refreshHintSeconds, x509Authorities, jwtAuthorities };
+  return { bundle, ignored };
+}
+
+type Entry =
+  | { readonly use: 'x509-svid'; readonly certificateDer: Uint8Array }
+  | { readonly use: 'jwt-svid'; readonly kid: string; readonly key: KeyObject }
+  | { readonly use: 'none'; readonly why: string };
+
+function readUsable(jwk: JsonValue): Entry {
+  try {
+    return readEntry(jwk);
+  } catch (thrown) {
+    return { use: 'none', why: CodedError.from(thrown).message };
+  }
+}
+
+function readEntry(jwk: JsonValue): Entry {
+  if (!(jwk instanceof Map)) throw invalid('not a JSON object');
+  const use: JsonValue = jwk.get('use') ?? null;
+  if (use === 'x509-svid') return { use, certificateDer: readX5c(jwk) };
+  if (use === 'jwt-svid') return { use, kid: readKid(jwk), key: importJwk(jwk) };
+  throw invalid(`use ${JSON.stringify(use)} is not known`);
+}
+
+// X509-SVID §6.2: the first certificate counts, whatever follows it or stands in other members.
+function readX5c(jwk: JsonObject): Uint8Array {
+  const chain = jwk.get('x5c');
+  const first: JsonValue = Array.isArray(chain) ? chain[0] : null;
+  if (typeof first !== 'string') throw invalid('x5c holds no certificate');
+  const der = Buffer.from(first, 'base64');
+  if (der.toString('base64') !== first) throw invalid('x5c is not base64');
+  const certificate = readCertificate(der);
+  checkIsAuthority(certificate);
+  // A key that cannot verify anything here would make other readers drop the whole answer.
+  authorityPublicKey(certificate);
+  return der;
+}
+
+function readKid(jwk: JsonObject): string {
+  const kid = jwk.get('kid');
+  if (typeof kid !== 'string' || kid === '') throw invalid('kid is missing');
+  return kid;
+}
+
+// §4.1.1 and §4.1.2: whole numbers; larger ones than a double holds exactly are no use to anybody.
+function readWhole(members: JsonObject, name: string): number | undefined {
+  const value = members.get(name);
+  if (value === undefined) return undefined;
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  throw invalid(`bundle: ${name} is not a whole number`);
+}
