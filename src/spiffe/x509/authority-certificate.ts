@@ -7,7 +7,7 @@ import { type TrustDomain, trustDomainId } from '../spiffe-id.ts';
 import { type Certificate, readCertificate } from './certificate.ts';
 import { KEY_USAGE } from './certificate-extensions.ts';
 import { EXTENSION } from './oid.ts';
-import { authorityKeyType } from './signature-algorithm.ts';
+import { authorityKeyType, isSignedBy } from './signature-algorithm.ts';
 
 export type AuthorityCertificate = Certificate & { readonly subjectKeyIdentifier: Uint8Array };
 
@@ -52,12 +52,21 @@ export function readAuthorityCertificate(
   return { ...certificate, subjectKeyIdentifier };
 }
 
-/** Throws `invalid-argument` unless the private key is the one of the certificate. */
+/** Throws `invalid-argument` unless the key is the certificate's own, and strong enough to sign. */
 export function checkKeyOfCertificate(privateKey: KeyObject, certificate: Certificate): void {
+  authorityKeyType(privateKey);
   const spki = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
   if (!spki.equals(certificate.subjectPublicKeyInfo)) {
     throw invalid('authority: private key and certificate do not belong together');
   }
+}
+
+/** Whether `above` has signed `below`, and is the one that it names. */
+export function isIssuedBy(below: Certificate, above: Certificate): boolean {
+  return (
+    Buffer.compare(below.issuer, above.subject) === 0 &&
+    isSignedBy(authorityPublicKey(above), below)
+  );
 }
 
 function importSpki(spki: Uint8Array): KeyObject {

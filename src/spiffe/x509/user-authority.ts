@@ -6,12 +6,11 @@ import { invalid } from '../../base/errors.ts';
 import { parsePemCertificates } from '../pem.ts';
 import type { TrustDomain } from '../spiffe-id.ts';
 import {
-  authorityPublicKey,
   checkKeyOfCertificate,
+  isIssuedBy,
   readAuthorityCertificate,
 } from './authority-certificate.ts';
 import type { Certificate } from './certificate.ts';
-import { isSignedBy } from './signature-algorithm.ts';
 
 export type UserAuthority = {
   readonly certificateDer: Uint8Array;
@@ -39,7 +38,7 @@ export function readUserAuthority(pem: UserAuthorityPem, trustDomain: TrustDomai
   let below: Certificate = authority;
   for (const der of above) {
     const next = readAuthorityCertificate(der, trustDomain);
-    if (!isSignedBy(authorityPublicKey(next), below)) {
+    if (!isIssuedBy(below, next)) {
       throw invalid('PEM: an authority is not signed by the one after it');
     }
     below = next;

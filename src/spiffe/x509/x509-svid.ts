@@ -10,7 +10,7 @@ import {
   type TrustDomain,
   trustDomainOf,
 } from '../spiffe-id.ts';
-import { authorityPublicKey, checkIsAuthority } from './authority-certificate.ts';
+import { checkIsAuthority, isIssuedBy } from './authority-certificate.ts';
 import { type Certificate, readCertificate } from './certificate.ts';
 import { KEY_USAGE } from './certificate-extensions.ts';
 import { isSignedBy } from './signature-algorithm.ts';
@@ -82,13 +82,10 @@ function checkPath(leaf: Certificate, above: readonly Uint8Array[], trust: Trust
     checkIsAuthority(next);
     checkValidity(next, trust.now);
     checkPathLength(next, between);
-    if (!isSame(next.subject, certificate.issuer)) {
-      throw invalid('chain: a certificate is not the issuer of the one before');
+    if (!isIssuedBy(certificate, next)) {
+      throw invalid('chain: a certificate is not signed by the one after it');
     }
-    if (!isSignedBy(authorityPublicKey(next), certificate)) {
-      throw invalid('chain: a signature does not verify');
-    }
-    if (!isSame(next.subject, next.issuer)) between += 1;
+    if (Buffer.compare(next.subject, next.issuer) !== 0) between += 1;
     certificate = next;
   }
   if (!isAnchored(certificate, between, trust)) {
@@ -117,8 +114,4 @@ function checkValidity({ notBefore, notAfter }: Certificate, now: number): void 
 function checkPathLength({ extensions }: Certificate, between: number): void {
   const { pathLength = between } = extensions.basicConstraints ?? {};
   if (between > pathLength) throw invalid('chain: longer than an authority allows');
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
 }
