@@ -15,6 +15,11 @@ export function encodeTime(ms: number): DerElement {
     : asciiText(TAG.GENERALIZED_TIME, `${digits}Z`, 'time');
 }
 
+/** The last whole second of a time, still in milliseconds: all that a certificate can say. */
+export function wholeSeconds(ms: number): number {
+  return Math.floor(ms / 1000) * 1000;
+}
+
 export function readTime(reader: DerReader, field: string): number {
   const isShort = reader.isNext(TAG.UTC_TIME);
   const text = reader.content(isShort ? TAG.UTC_TIME : TAG.GENERALIZED_TIME);

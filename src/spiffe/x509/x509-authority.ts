@@ -12,6 +12,7 @@ import {
 } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { CodedError, invalid } from '../../base/errors.ts';
+import { wholeSeconds } from '../der/der-time.ts';
 import { encodeDer } from '../der/der-writer.ts';
 import { type SpiffeId, type TrustDomain, trustDomainId } from '../spiffe-id.ts';
 import { readAuthorityCertificate } from './authority-certificate.ts';
@@ -111,8 +112,8 @@ async function make(profile: Profile): Promise<X509Authority> {
     serialNumber: toHex(new SerialNumbers().next()),
     subject: new x509.Name(Uint8Array.from(subject)),
     issuer: new x509.Name(Uint8Array.from(above?.subject ?? subject)),
-    notBefore: wholeSeconds(profile.notBefore),
-    notAfter: wholeSeconds(profile.notAfter),
+    notBefore: new Date(wholeSeconds(profile.notBefore)),
+    notAfter: new Date(wholeSeconds(profile.notAfter)),
     publicKey: Uint8Array.from(spki),
     signingKey,
     signingAlgorithm: { name: signingKey.algorithm.name, hash: webDigest(signer) },
@@ -130,7 +131,8 @@ async function make(profile: Profile): Promise<X509Authority> {
     Buffer.compare(read.subjectPublicKeyInfo, spki) === 0 &&
     Buffer.compare(read.subject, subject) === 0 &&
     Buffer.compare(read.issuer, above?.subject ?? subject) === 0 &&
-    read.notAfter === wholeSeconds(profile.notAfter).getTime() &&
+    read.notBefore === wholeSeconds(profile.notBefore) &&
+    read.notAfter === wholeSeconds(profile.notAfter) &&
     isSignedBy(createPublicKey(signer), read);
   if (!asAsked) throw new CodedError('internal', 'authority: the certificate is not as asked');
   return { certificateDer, privateKey };
@@ -139,7 +141,9 @@ async function make(profile: Profile): Promise<X509Authority> {
 function readSigner({ signedBy, trustDomain, notAfter }: Profile) {
   if (signedBy === undefined) return undefined;
   const above = readAuthorityCertificate(signedBy.certificateDer, trustDomain);
-  if (notAfter > above.notAfter) throw invalid('notAfter: later than that of the authority above');
+  if (wholeSeconds(notAfter) > above.notAfter) {
+    throw invalid('notAfter: later than that of the authority above');
+  }
   return above;
 }
 
@@ -171,10 +175,6 @@ const WEB_CURVE: ReadonlyMap<string, string> = new Map([
 
 function webDigest(key: KeyObject): string {
   return signatureAlgorithmOf(key).digest.replace('sha', 'SHA-');
-}
-
-function wholeSeconds(ms: number): Date {
-  return new Date(Math.floor(ms / 1000) * 1000);
 }
 
 function toHex(bytes: Uint8Array): string {

@@ -4,6 +4,7 @@
 
 import { type KeyObject, sign } from 'node:crypto';
 import { invalid } from '../../base/errors.ts';
+import { wholeSeconds } from '../der/der-time.ts';
 import { bitString, encodeDer, sequence } from '../der/der-writer.ts';
 import { parseWorkloadSpiffeId, type SpiffeId, type TrustDomain } from '../spiffe-id.ts';
 import { checkKeyOfCertificate, readAuthorityCertificate } from './authority-certificate.ts';
@@ -118,8 +119,4 @@ export class X509SvidIssuer {
       notAfter,
     };
   }
-}
-
-function wholeSeconds(ms: number): number {
-  return Math.floor(ms / 1000) * 1000;
 }

@@ -88,6 +88,12 @@ suite('an intermediate', () => {
       refused(/later than/),
     );
   });
+  test('X5-29 may end in the same second as its root', async () => {
+    const times = { ...validity, notAfter: NOW + HOUR + 999 };
+    const above = await createRootAuthority(times);
+    const made = await createIntermediateAuthority({ ...times, signedBy: above });
+    assert.equal(node(made).validToDate.getTime(), NOW + HOUR);
+  });
   test('below a P-384 root', async () => {
     const other = await createRootAuthority({ ...validity, curve: 'P-384' });
     const made = await createIntermediateAuthority({ ...validity, signedBy: other });

@@ -1,0 +1,3 @@
+module signet.dev/conformance/x509
+
+go 1.24
