@@ -2,12 +2,12 @@
 // path can pass: the bare P-256 signature, measured in turns with it in the same run.
 
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { parseSpiffeId, parseTrustDomain } from '../src/spiffe/spiffe-id.ts';
 import {
   createIntermediateAuthority,
   createRootAuthority,
-} from '../src/spiffe/x509/x509-authority.ts';
-import { X509SvidIssuer, type X509SvidRequest } from '../src/spiffe/x509/x509-svid-issuer.ts';
+} from '../src/spiffe/authority/x509-authority.ts';
+import { parseSpiffeId, parseTrustDomain } from '../src/spiffe/spiffe-id.ts';
+import { X509SvidIssuer, type X509SvidRequest } from '../src/spiffe/x509-svid/x509-svid-issuer.ts';
 
 /** `limit` is what the machine could do at best; `ratio` how much of it was reached. */
 export type BenchResult = {

@@ -1,9 +1,9 @@
 // A bundle as bytes: the SPIFFE bundle document for other trust domains, and the two forms of the
 // Workload API. Only members that the standard names; `keys` is a list even when it is empty.
 
-import { type PublicJwk, publicJwk } from '../jwt/jwk.ts';
-import { authorityPublicKey } from '../x509/authority-certificate.ts';
-import { readCertificate } from '../x509/certificate.ts';
+import { authorityPublicKey } from '../authority/authority-certificate.ts';
+import { readCertificate } from '../certificate/certificate.ts';
+import { type PublicJwk, publicJwk } from '../jwt-svid/jwk.ts';
 import type { Bundle } from './bundle.ts';
 
 type BundleKey =

@@ -3,11 +3,11 @@
 
 import type { KeyObject } from 'node:crypto';
 import { CodedError, invalid } from '../../base/errors.ts';
-import { importJwk } from '../jwt/jwk.ts';
+import { authorityPublicKey, checkIsAuthority } from '../authority/authority-certificate.ts';
+import { readCertificate } from '../certificate/certificate.ts';
+import { importJwk } from '../jwt-svid/jwk.ts';
 import type { TrustDomain } from '../spiffe-id.ts';
 import { type JsonObject, type JsonValue, parseStrictJsonObject } from '../strict-json.ts';
-import { authorityPublicKey, checkIsAuthority } from '../x509/authority-certificate.ts';
-import { readCertificate } from '../x509/certificate.ts';
 import type { Bundle } from './bundle.ts';
 
 export const MAX_BUNDLE_BYTES = 1_048_576;

@@ -7,7 +7,7 @@ import { TAG } from './der-tag.ts';
 export class DerReader {
   readonly #bytes: Buffer;
   readonly #field: string;
-  readonly #end: number;
+  #end: number;
   #at = 0;
 
   /** Reads `bytes`, which stay the caller's: what is handed out points into them. */
@@ -30,7 +30,11 @@ export class DerReader {
 
   /** A reader over the content of the next element, which this one is then past. */
   enter(tag: number, field: string): DerReader {
-    return new DerReader(this.content(tag), field);
+    const start = this.#readHeader(tag);
+    const inner = new DerReader(this.#bytes, field);
+    inner.#at = start;
+    inner.#end = this.#at;
+    return inner;
   }
 
   /** The content octets of the next element. */

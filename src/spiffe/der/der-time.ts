@@ -54,6 +54,9 @@ function sinceYear1950(twoDigitYear: number): number {
 }
 
 function twoDigits(tens = 0, ones = 0): number {
-  const isDigit = (octet: number) => octet >= 0x30 && octet <= 0x39;
   return isDigit(tens) && isDigit(ones) ? (tens - 0x30) * 10 + (ones - 0x30) : Number.NaN;
+}
+
+function isDigit(octet: number): boolean {
+  return octet >= 0x30 && octet <= 0x39;
 }

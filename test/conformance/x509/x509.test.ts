@@ -9,18 +9,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import * as fc from 'fast-check';
-import { parseSpiffeId, parseTrustDomain } from '../../../src/spiffe/spiffe-id.ts';
 import {
   createIntermediateAuthority,
   createRootAuthority,
   createServingAuthority,
   createServingLeaf,
-} from '../../../src/spiffe/x509/x509-authority.ts';
+} from '../../../src/spiffe/authority/x509-authority.ts';
+import { parseSpiffeId, parseTrustDomain } from '../../../src/spiffe/spiffe-id.ts';
 import {
   type IssuedX509Svid,
   X509SvidIssuer,
   type X509SvidRequest,
-} from '../../../src/spiffe/x509/x509-svid-issuer.ts';
+} from '../../../src/spiffe/x509-svid/x509-svid-issuer.ts';
 
 type Facts = {
   readonly error?: string;

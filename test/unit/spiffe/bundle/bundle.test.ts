@@ -12,10 +12,15 @@ import {
   formatX509Bundle,
 } from '../../../../src/spiffe/bundle/bundle-format.ts';
 import { parseSpiffeBundle } from '../../../../src/spiffe/bundle/bundle-parse.ts';
-import { jwkThumbprint, publicJwk } from '../../../../src/spiffe/jwt/jwk.ts';
+import { splitCertificates } from '../../../../src/spiffe/certificate/certificate.ts';
+import { jwkThumbprint, publicJwk } from '../../../../src/spiffe/jwt-svid/jwk.ts';
 import { parseTrustDomain } from '../../../../src/spiffe/spiffe-id.ts';
-import { splitCertificates } from '../../../../src/spiffe/x509/certificate.ts';
-import { authorityExtensions, forge, leafExtensions, party } from '../x509/forged-certificate.ts';
+import {
+  authorityExtensions,
+  forge,
+  leafExtensions,
+  party,
+} from '../certificate/forged-certificate.ts';
 
 const trustDomain = parseTrustDomain('example.org');
 const authority = (keys?: ReturnType<typeof ec>) => {

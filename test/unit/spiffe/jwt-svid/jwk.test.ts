@@ -5,7 +5,7 @@ import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { suite, test } from 'node:test';
 import { calculateJwkThumbprint } from 'jose';
 import { CodedError } from '../../../../src/base/errors.ts';
-import { importJwk, jwkThumbprint, publicJwk } from '../../../../src/spiffe/jwt/jwk.ts';
+import { importJwk, jwkThumbprint, publicJwk } from '../../../../src/spiffe/jwt-svid/jwk.ts';
 import type { JsonValue } from '../../../../src/spiffe/strict-json.ts';
 
 const ec = (namedCurve: string) => generateKeyPairSync('ec', { namedCurve });

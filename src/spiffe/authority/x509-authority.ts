@@ -12,16 +12,16 @@ import {
 } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { CodedError, invalid } from '../../base/errors.ts';
+import { readCertificate } from '../certificate/certificate.ts';
+import { distinguishedName } from '../certificate/distinguished-name.ts';
+import { keyIdentifier, publicKeyBits } from '../certificate/key-identifier.ts';
+import { ATTRIBUTE } from '../certificate/oid.ts';
+import { SerialNumbers } from '../certificate/serial-numbers.ts';
+import { isSignedBy, signatureAlgorithmOf } from '../certificate/signature-algorithm.ts';
 import { wholeSeconds } from '../der/der-time.ts';
 import { encodeDer } from '../der/der-writer.ts';
 import { type SpiffeId, type TrustDomain, trustDomainId } from '../spiffe-id.ts';
 import { readAuthorityCertificate } from './authority-certificate.ts';
-import { readCertificate } from './certificate.ts';
-import { distinguishedName } from './distinguished-name.ts';
-import { keyIdentifier, publicKeyBits } from './key-identifier.ts';
-import { ATTRIBUTE } from './oid.ts';
-import { SerialNumbers } from './serial-numbers.ts';
-import { isSignedBy, signatureAlgorithmOf } from './signature-algorithm.ts';
 
 /** A certificate with its private key. */
 export type X509Authority = { readonly certificateDer: Uint8Array; readonly privateKey: KeyObject };

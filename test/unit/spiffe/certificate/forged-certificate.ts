@@ -1,6 +1,8 @@
 // Certificates in which any part can be wrong: a valid base, one part of it replaced.
 
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { distinguishedName } from '../../../../src/spiffe/certificate/distinguished-name.ts';
+import { EXTENSION } from '../../../../src/spiffe/certificate/oid.ts';
 import { constructedContextTag, contextTag, TAG } from '../../../../src/spiffe/der/der-tag.ts';
 import { encodeTime } from '../../../../src/spiffe/der/der-time.ts';
 import {
@@ -13,8 +15,6 @@ import {
   primitive,
   sequence,
 } from '../../../../src/spiffe/der/der-writer.ts';
-import { distinguishedName } from '../../../../src/spiffe/x509/distinguished-name.ts';
-import { EXTENSION } from '../../../../src/spiffe/x509/oid.ts';
 
 export const NOW = Date.UTC(2026, 0, 15);
 const DAY = 86_400_000;

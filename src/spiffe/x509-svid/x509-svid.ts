@@ -3,6 +3,10 @@
 // trust domain can never speak for another.
 
 import { invalid } from '../../base/errors.ts';
+import { checkIsAuthority, isIssuedBy } from '../authority/authority-certificate.ts';
+import { type Certificate, readCertificate } from '../certificate/certificate.ts';
+import { KEY_USAGE } from '../certificate/certificate-extensions.ts';
+import { isSignedBy } from '../certificate/signature-algorithm.ts';
 import {
   parseSpiffeId,
   pathOf,
@@ -10,10 +14,6 @@ import {
   type TrustDomain,
   trustDomainOf,
 } from '../spiffe-id.ts';
-import { checkIsAuthority, isIssuedBy } from './authority-certificate.ts';
-import { type Certificate, readCertificate } from './certificate.ts';
-import { KEY_USAGE } from './certificate-extensions.ts';
-import { isSignedBy } from './signature-algorithm.ts';
 import type { X509TrustAnchors } from './x509-trust-anchors.ts';
 
 /** No chain with more certificates is looked at. */

@@ -2,6 +2,7 @@
 // its type has, so that nothing reaches a certificate that was not looked at; no key object is made.
 
 import { invalid } from '../../base/errors.ts';
+import { KEY } from '../certificate/oid.ts';
 import { TAG } from '../der/der-tag.ts';
 import {
   bitString,
@@ -11,7 +12,6 @@ import {
   primitive,
   sequence,
 } from '../der/der-writer.ts';
-import { KEY } from './oid.ts';
 import { isOnCurve, P256, P384, type PrimeCurve } from './prime-curve.ts';
 
 export type WorkloadPublicKey = {

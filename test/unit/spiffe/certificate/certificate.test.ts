@@ -5,6 +5,12 @@ import { X509Certificate } from 'node:crypto';
 import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
 import { CodedError } from '../../../../src/base/errors.ts';
+import {
+  MAX_CERTIFICATE_BYTES,
+  readCertificate,
+  splitCertificates,
+} from '../../../../src/spiffe/certificate/certificate.ts';
+import { EXTENSION, PURPOSE } from '../../../../src/spiffe/certificate/oid.ts';
 import { constructedContextTag, contextTag, TAG } from '../../../../src/spiffe/der/der-tag.ts';
 import {
   type Der,
@@ -13,12 +19,6 @@ import {
   primitive,
   sequence,
 } from '../../../../src/spiffe/der/der-writer.ts';
-import {
-  MAX_CERTIFICATE_BYTES,
-  readCertificate,
-  splitCertificates,
-} from '../../../../src/spiffe/x509/certificate.ts';
-import { EXTENSION, PURPOSE } from '../../../../src/spiffe/x509/oid.ts';
 import {
   basicConstraints,
   dns,

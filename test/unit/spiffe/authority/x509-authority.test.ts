@@ -4,23 +4,23 @@ import assert from 'node:assert/strict';
 import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { suite, test } from 'node:test';
 import { CodedError } from '../../../../src/base/errors.ts';
-import { formatPemCertificate } from '../../../../src/spiffe/pem.ts';
-import { parseSpiffeId } from '../../../../src/spiffe/spiffe-id.ts';
-import { readCertificate } from '../../../../src/spiffe/x509/certificate.ts';
-import { KEY_USAGE } from '../../../../src/spiffe/x509/certificate-extensions.ts';
-import { readDistinguishedName } from '../../../../src/spiffe/x509/distinguished-name.ts';
-import { ATTRIBUTE, EXTENSION, PURPOSE } from '../../../../src/spiffe/x509/oid.ts';
-import { readUserAuthority } from '../../../../src/spiffe/x509/user-authority.ts';
+import { readUserAuthority } from '../../../../src/spiffe/authority/user-authority.ts';
 import {
   createIntermediateAuthority,
   createRootAuthority,
   createServingAuthority,
   createServingLeaf,
   type X509Authority,
-} from '../../../../src/spiffe/x509/x509-authority.ts';
-import { readX509Svid } from '../../../../src/spiffe/x509/x509-svid.ts';
-import { X509TrustAnchors } from '../../../../src/spiffe/x509/x509-trust-anchors.ts';
-import { authorityExtensions, forge, NOW, party } from './forged-certificate.ts';
+} from '../../../../src/spiffe/authority/x509-authority.ts';
+import { readCertificate } from '../../../../src/spiffe/certificate/certificate.ts';
+import { KEY_USAGE } from '../../../../src/spiffe/certificate/certificate-extensions.ts';
+import { readDistinguishedName } from '../../../../src/spiffe/certificate/distinguished-name.ts';
+import { ATTRIBUTE, EXTENSION, PURPOSE } from '../../../../src/spiffe/certificate/oid.ts';
+import { formatPemCertificate } from '../../../../src/spiffe/pem.ts';
+import { parseSpiffeId } from '../../../../src/spiffe/spiffe-id.ts';
+import { readX509Svid } from '../../../../src/spiffe/x509-svid/x509-svid.ts';
+import { X509TrustAnchors } from '../../../../src/spiffe/x509-svid/x509-trust-anchors.ts';
+import { authorityExtensions, forge, NOW, party } from '../certificate/forged-certificate.ts';
 import { HOUR, intermediate, root, trustDomain } from './issuing-authority.ts';
 
 const refused = (rule: RegExp) => (thrown: unknown) =>

@@ -4,13 +4,14 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
 import { CodedError } from '../../../../src/base/errors.ts';
+import { EXTENSION } from '../../../../src/spiffe/certificate/oid.ts';
 import { constructedContextTag } from '../../../../src/spiffe/der/der-tag.ts';
 import { element, objectIdentifier, sequence } from '../../../../src/spiffe/der/der-writer.ts';
 import { parseSpiffeId, parseTrustDomain } from '../../../../src/spiffe/spiffe-id.ts';
-import { EXTENSION } from '../../../../src/spiffe/x509/oid.ts';
-import { validateX509Svid } from '../../../../src/spiffe/x509/x509-svid.ts';
-import { X509SvidIssuer } from '../../../../src/spiffe/x509/x509-svid-issuer.ts';
-import { X509TrustAnchors } from '../../../../src/spiffe/x509/x509-trust-anchors.ts';
+import { validateX509Svid } from '../../../../src/spiffe/x509-svid/x509-svid.ts';
+import { X509SvidIssuer } from '../../../../src/spiffe/x509-svid/x509-svid-issuer.ts';
+import { X509TrustAnchors } from '../../../../src/spiffe/x509-svid/x509-trust-anchors.ts';
+import { HOUR, intermediate, root, trustDomain } from '../authority/issuing-authority.ts';
 import {
   authorityExtensions,
   basicConstraints,
@@ -26,8 +27,7 @@ import {
   type Shape,
   subjectAltName,
   uri,
-} from './forged-certificate.ts';
-import { HOUR, intermediate, root, trustDomain } from './issuing-authority.ts';
+} from '../certificate/forged-certificate.ts';
 
 const top = party('root');
 const middle = party('intermediate');

@@ -1,6 +1,11 @@
 // The bytes of an X.509-SVID before they are signed. What is the same in every certificate of an
 // authority is encoded once; the rest is fitted in, and every length is derived from it.
 
+import { DNS_NAME, URI } from '../certificate/alternative-names.ts';
+import { KEY_USAGE } from '../certificate/certificate-extensions.ts';
+import { distinguishedName, type NameAttribute } from '../certificate/distinguished-name.ts';
+import { keyIdentifier } from '../certificate/key-identifier.ts';
+import { ATTRIBUTE, EXTENSION, PURPOSE } from '../certificate/oid.ts';
 import { constructedContextTag, contextTag, TAG } from '../der/der-tag.ts';
 import { encodeTime } from '../der/der-time.ts';
 import {
@@ -14,11 +19,6 @@ import {
   sequence,
 } from '../der/der-writer.ts';
 import type { SpiffeId } from '../spiffe-id.ts';
-import { DNS_NAME, URI } from './alternative-names.ts';
-import { KEY_USAGE } from './certificate-extensions.ts';
-import { distinguishedName, type NameAttribute } from './distinguished-name.ts';
-import { keyIdentifier } from './key-identifier.ts';
-import { ATTRIBUTE, EXTENSION, PURPOSE } from './oid.ts';
 import type { WorkloadPublicKey } from './workload-public-key.ts';
 
 /** What all certificates of an authority have in common. */

@@ -6,19 +6,26 @@ import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
 import { CodedError } from '../../../../src/base/errors.ts';
+import { createRootAuthority } from '../../../../src/spiffe/authority/x509-authority.ts';
+import { readCertificate } from '../../../../src/spiffe/certificate/certificate.ts';
+import { KEY_USAGE } from '../../../../src/spiffe/certificate/certificate-extensions.ts';
+import { readDistinguishedName } from '../../../../src/spiffe/certificate/distinguished-name.ts';
+import { ATTRIBUTE, EXTENSION, PURPOSE } from '../../../../src/spiffe/certificate/oid.ts';
 import { parseSpiffeId, type SpiffeId } from '../../../../src/spiffe/spiffe-id.ts';
-import { readCertificate } from '../../../../src/spiffe/x509/certificate.ts';
-import { KEY_USAGE } from '../../../../src/spiffe/x509/certificate-extensions.ts';
-import { readDistinguishedName } from '../../../../src/spiffe/x509/distinguished-name.ts';
-import { ATTRIBUTE, EXTENSION, PURPOSE } from '../../../../src/spiffe/x509/oid.ts';
-import { createRootAuthority } from '../../../../src/spiffe/x509/x509-authority.ts';
-import { readX509Svid } from '../../../../src/spiffe/x509/x509-svid.ts';
+import { readX509Svid } from '../../../../src/spiffe/x509-svid/x509-svid.ts';
 import {
   X509SvidIssuer,
   type X509SvidRequest,
-} from '../../../../src/spiffe/x509/x509-svid-issuer.ts';
-import { authorityExtensions, forge, NOW, newKeys, party, pointOf } from './forged-certificate.ts';
-import { HOUR, intermediate, root, trustDomain } from './issuing-authority.ts';
+} from '../../../../src/spiffe/x509-svid/x509-svid-issuer.ts';
+import { HOUR, intermediate, root, trustDomain } from '../authority/issuing-authority.ts';
+import {
+  authorityExtensions,
+  forge,
+  NOW,
+  newKeys,
+  party,
+  pointOf,
+} from '../certificate/forged-certificate.ts';
 
 const { publicKey } = newKeys();
 const organization = 'Signet';

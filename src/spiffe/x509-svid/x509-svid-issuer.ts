@@ -4,14 +4,20 @@
 
 import { type KeyObject, sign } from 'node:crypto';
 import { invalid } from '../../base/errors.ts';
+import {
+  checkKeyOfCertificate,
+  readAuthorityCertificate,
+} from '../authority/authority-certificate.ts';
+import { MAX_CERTIFICATE_BYTES } from '../certificate/certificate.ts';
+import { SerialNumbers } from '../certificate/serial-numbers.ts';
+import {
+  type SignatureAlgorithm,
+  signatureAlgorithmOf,
+} from '../certificate/signature-algorithm.ts';
 import { wholeSeconds } from '../der/der-time.ts';
 import { bitString, encodeDer, sequence } from '../der/der-writer.ts';
 import { parseWorkloadSpiffeId, type SpiffeId, type TrustDomain } from '../spiffe-id.ts';
-import { checkKeyOfCertificate, readAuthorityCertificate } from './authority-certificate.ts';
-import { MAX_CERTIFICATE_BYTES } from './certificate.ts';
 import { checkDnsNames } from './dns-name.ts';
-import { SerialNumbers } from './serial-numbers.ts';
-import { type SignatureAlgorithm, signatureAlgorithmOf } from './signature-algorithm.ts';
 import { type IssuingProfile, type SvidFields, SvidTemplate } from './svid-template.ts';
 import { checkTbsIsAsAsked } from './tbs-check.ts';
 import { parseWorkloadPublicKey } from './workload-public-key.ts';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { CodedError } from '../../../../src/base/errors.ts';
-import { checkDnsName, checkDnsNames } from '../../../../src/spiffe/x509/dns-name.ts';
+import { checkDnsName, checkDnsNames } from '../../../../src/spiffe/x509-svid/dns-name.ts';
 
 const refused = (thrown: unknown) =>
   thrown instanceof CodedError &&

@@ -3,6 +3,7 @@
 
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { invalid } from '../../base/errors.ts';
+import type { Certificate } from '../certificate/certificate.ts';
 import { parsePemCertificates } from '../pem.ts';
 import type { TrustDomain } from '../spiffe-id.ts';
 import {
@@ -10,7 +11,6 @@ import {
   isIssuedBy,
   readAuthorityCertificate,
 } from './authority-certificate.ts';
-import type { Certificate } from './certificate.ts';
 
 export type UserAuthority = {
   readonly certificateDer: Uint8Array;

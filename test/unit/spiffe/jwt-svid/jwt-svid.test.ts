@@ -6,23 +6,23 @@ import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
 import { jwtVerify } from 'jose';
 import { CodedError } from '../../../../src/base/errors.ts';
-import { MAX_JWT_SVID_BYTES } from '../../../../src/spiffe/jwt/compact-jws.ts';
-import { jwkThumbprint, publicJwk } from '../../../../src/spiffe/jwt/jwk.ts';
+import { MAX_JWT_SVID_BYTES } from '../../../../src/spiffe/jwt-svid/compact-jws.ts';
+import { jwkThumbprint, publicJwk } from '../../../../src/spiffe/jwt-svid/jwk.ts';
 import {
   jwtAlgorithm,
   signingAlgorithmOf,
   signJwt,
-} from '../../../../src/spiffe/jwt/jwt-algorithm.ts';
+} from '../../../../src/spiffe/jwt-svid/jwt-algorithm.ts';
 import {
   DEFAULT_LEEWAY_MS,
   type JwtSvidValidation,
   validateJwtSvid,
-} from '../../../../src/spiffe/jwt/jwt-svid.ts';
+} from '../../../../src/spiffe/jwt-svid/jwt-svid.ts';
 import {
   assembleJwtSvid,
   type JwtSvidRequest,
   prepareJwtSvid,
-} from '../../../../src/spiffe/jwt/jwt-svid-signing.ts';
+} from '../../../../src/spiffe/jwt-svid/jwt-svid-signing.ts';
 import { parseSpiffeId } from '../../../../src/spiffe/spiffe-id.ts';
 
 const NOW = Date.UTC(2026, 0, 15);

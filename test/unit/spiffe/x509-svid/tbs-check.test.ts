@@ -4,16 +4,16 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { CodedError } from '../../../../src/base/errors.ts';
+import { signatureAlgorithmOf } from '../../../../src/spiffe/certificate/signature-algorithm.ts';
 import { parseSpiffeId } from '../../../../src/spiffe/spiffe-id.ts';
-import { signatureAlgorithmOf } from '../../../../src/spiffe/x509/signature-algorithm.ts';
 import {
   type IssuingProfile,
   type SvidFields,
   SvidTemplate,
-} from '../../../../src/spiffe/x509/svid-template.ts';
-import { checkTbsIsAsAsked } from '../../../../src/spiffe/x509/tbs-check.ts';
-import { parseWorkloadPublicKey } from '../../../../src/spiffe/x509/workload-public-key.ts';
-import { NOW, newKeys, pointOf } from './forged-certificate.ts';
+} from '../../../../src/spiffe/x509-svid/svid-template.ts';
+import { checkTbsIsAsAsked } from '../../../../src/spiffe/x509-svid/tbs-check.ts';
+import { parseWorkloadPublicKey } from '../../../../src/spiffe/x509-svid/workload-public-key.ts';
+import { NOW, newKeys, pointOf } from '../certificate/forged-certificate.ts';
 
 const keys = newKeys();
 const profile: IssuingProfile = {

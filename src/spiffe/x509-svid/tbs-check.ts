@@ -3,11 +3,11 @@
 // there ends here and not in somebody's trust store.
 
 import { CodedError } from '../../base/errors.ts';
-import { readTbsCertificate, type TbsCertificate } from './certificate.ts';
-import { KEY_USAGE } from './certificate-extensions.ts';
-import { readDistinguishedName } from './distinguished-name.ts';
-import { keyIdentifier } from './key-identifier.ts';
-import { ATTRIBUTE, EXTENSION, PURPOSE } from './oid.ts';
+import { readTbsCertificate, type TbsCertificate } from '../certificate/certificate.ts';
+import { KEY_USAGE } from '../certificate/certificate-extensions.ts';
+import { readDistinguishedName } from '../certificate/distinguished-name.ts';
+import { keyIdentifier } from '../certificate/key-identifier.ts';
+import { ATTRIBUTE, EXTENSION, PURPOSE } from '../certificate/oid.ts';
 import type { IssuingProfile, SvidFields } from './svid-template.ts';
 
 /** Throws `internal` naming the first field of `tbs` that is not as asked. */

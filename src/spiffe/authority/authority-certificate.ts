@@ -3,11 +3,11 @@
 
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { CodedError, invalid } from '../../base/errors.ts';
+import { type Certificate, readCertificate } from '../certificate/certificate.ts';
+import { KEY_USAGE } from '../certificate/certificate-extensions.ts';
+import { EXTENSION } from '../certificate/oid.ts';
+import { authorityKeyType, isSignedBy } from '../certificate/signature-algorithm.ts';
 import { type TrustDomain, trustDomainId } from '../spiffe-id.ts';
-import { type Certificate, readCertificate } from './certificate.ts';
-import { KEY_USAGE } from './certificate-extensions.ts';
-import { EXTENSION } from './oid.ts';
-import { authorityKeyType, isSignedBy } from './signature-algorithm.ts';
 
 export type AuthorityCertificate = Certificate & { readonly subjectKeyIdentifier: Uint8Array };
 

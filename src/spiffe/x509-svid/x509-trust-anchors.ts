@@ -2,8 +2,8 @@
 // name, each key imported at its first use.
 
 import type { KeyObject } from 'node:crypto';
-import { authorityPublicKey, checkIsAuthority } from './authority-certificate.ts';
-import { type Certificate, readCertificate } from './certificate.ts';
+import { authorityPublicKey, checkIsAuthority } from '../authority/authority-certificate.ts';
+import { type Certificate, readCertificate } from '../certificate/certificate.ts';
 
 export type TrustAnchor = { readonly certificate: Certificate; publicKey(): KeyObject };
 

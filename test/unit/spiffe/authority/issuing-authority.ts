@@ -1,11 +1,11 @@
 // An intermediate below a root, made once per test file by the code that makes them in production.
 
-import { parseTrustDomain } from '../../../../src/spiffe/spiffe-id.ts';
 import {
   createIntermediateAuthority,
   createRootAuthority,
-} from '../../../../src/spiffe/x509/x509-authority.ts';
-import { NOW } from './forged-certificate.ts';
+} from '../../../../src/spiffe/authority/x509-authority.ts';
+import { parseTrustDomain } from '../../../../src/spiffe/spiffe-id.ts';
+import { NOW } from '../certificate/forged-certificate.ts';
 
 export const HOUR = 3_600_000;
 export const trustDomain = parseTrustDomain('example.org');

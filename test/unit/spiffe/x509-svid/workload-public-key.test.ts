@@ -5,8 +5,8 @@ import { ECDH, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
 import { CodedError } from '../../../../src/base/errors.ts';
-import { isOnCurve, P256, P384 } from '../../../../src/spiffe/x509/prime-curve.ts';
-import { parseWorkloadPublicKey } from '../../../../src/spiffe/x509/workload-public-key.ts';
+import { isOnCurve, P256, P384 } from '../../../../src/spiffe/x509-svid/prime-curve.ts';
+import { parseWorkloadPublicKey } from '../../../../src/spiffe/x509-svid/workload-public-key.ts';
 
 const spkiOf = (key: KeyObject) => new Uint8Array(key.export({ type: 'spki', format: 'der' }));
 const ecKey = (curve: string) => spkiOf(generateKeyPairSync('ec', { namedCurve: curve }).publicKey);
