@@ -85,7 +85,7 @@ class JsonParser {
     do {
       this.#match(SPACE);
       const name = this.#string();
-      if (members.has(name)) throw this.#bad(`has the name ${JSON.stringify(name)} twice`);
+      if (members.has(name)) throw this.#bad('has a name twice');
       if (!this.#takes(':')) throw this.#bad('is not JSON');
       members.set(name, this.#value(depth));
     } while (this.#takes(','));

@@ -6,7 +6,7 @@ import { CodedError, invalid } from '../../base/errors.ts';
 import { type Certificate, readCertificate } from '../certificate/certificate.ts';
 import { KEY_USAGE } from '../certificate/certificate-extensions.ts';
 import { EXTENSION } from '../certificate/oid.ts';
-import { authorityKeyType, isSignedBy } from '../certificate/signature-algorithm.ts';
+import { checkAuthorityKey, isSignedBy } from '../certificate/signature-algorithm.ts';
 import { type TrustDomain, trustDomainId } from '../spiffe-id.ts';
 
 export type AuthorityCertificate = Certificate & { readonly subjectKeyIdentifier: Uint8Array };
@@ -28,7 +28,7 @@ export function checkIsAuthority({ extensions }: Certificate): void {
 /** The key of an authority. Throws `invalid-argument` when it is of no type we verify with. */
 export function authorityPublicKey({ subjectPublicKeyInfo }: Certificate): KeyObject {
   const key = importSpki(subjectPublicKeyInfo);
-  authorityKeyType(key);
+  checkAuthorityKey(key);
   return key;
 }
 
@@ -54,7 +54,7 @@ export function readAuthorityCertificate(
 
 /** Throws `invalid-argument` unless the key is the certificate's own, and strong enough to sign. */
 export function checkKeyOfCertificate(privateKey: KeyObject, certificate: Certificate): void {
-  authorityKeyType(privateKey);
+  checkAuthorityKey(privateKey);
   const spki = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
   if (!spki.equals(certificate.subjectPublicKeyInfo)) {
     throw invalid('authority: private key and certificate do not belong together');

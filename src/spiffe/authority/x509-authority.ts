@@ -12,7 +12,7 @@ import {
 } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { CodedError, invalid } from '../../base/errors.ts';
-import { readCertificate } from '../certificate/certificate.ts';
+import { type Certificate, readCertificate } from '../certificate/certificate.ts';
 import { distinguishedName } from '../certificate/distinguished-name.ts';
 import { keyIdentifier, publicKeyBits } from '../certificate/key-identifier.ts';
 import { ATTRIBUTE } from '../certificate/oid.ts';
@@ -20,8 +20,9 @@ import { SerialNumbers } from '../certificate/serial-numbers.ts';
 import { isSignedBy, signatureAlgorithmOf } from '../certificate/signature-algorithm.ts';
 import { wholeSeconds } from '../der/der-time.ts';
 import { encodeDer } from '../der/der-writer.ts';
-import { type SpiffeId, type TrustDomain, trustDomainId } from '../spiffe-id.ts';
-import { readAuthorityCertificate } from './authority-certificate.ts';
+import { type SpiffeId, type TrustDomain, trustDomainId, trustDomainOf } from '../spiffe-id.ts';
+import { checkDnsNames } from '../x509-svid/dns-name.ts';
+import { checkKeyOfCertificate, readAuthorityCertificate } from './authority-certificate.ts';
 
 /** A certificate with its private key. */
 export type X509Authority = { readonly certificateDer: Uint8Array; readonly privateKey: KeyObject };
@@ -41,110 +42,142 @@ export type ServingLeafOptions = SignedOptions & {
   readonly dnsNames: readonly string[];
 };
 
-type Profile = AuthorityOptions & {
-  readonly commonName: string;
-  readonly signedBy?: X509Authority;
-  readonly extensions: readonly x509.Extension[];
-};
-
 /** A self-signed root of the trust domain. */
 export async function createRootAuthority(options: AuthorityOptions): Promise<X509Authority> {
-  const extensions = authorityExtensions(options.trustDomain);
-  return await make({ ...options, commonName: 'Root', extensions });
+  return await make(options, authority(options.trustDomain, 'Root'));
 }
 
 /** An authority that signs X.509-SVIDs, and nothing that signs. */
 export async function createIntermediateAuthority(options: SignedOptions): Promise<X509Authority> {
-  const extensions = [...authorityExtensions(options.trustDomain, 0), bothSidesOfTls()];
-  return await make({ ...options, commonName: 'Intermediate', extensions });
+  const profile = authority(options.trustDomain, 'Intermediate');
+  return await make(options, { ...profile, pathLength: 0, forTls: true });
 }
 
 /** The self-signed authority of our own endpoints; it belongs in no bundle. */
 export async function createServingAuthority(options: AuthorityOptions): Promise<X509Authority> {
-  const extensions = [...authorityExtensions(options.trustDomain, 0), bothSidesOfTls()];
-  return await make({ ...options, commonName: 'Serving', extensions });
+  const profile = authority(options.trustDomain, 'Serving');
+  return await make(options, { ...profile, pathLength: 0, forTls: true });
 }
 
 /** The certificate of one of our own endpoints, such as `spiffe://<trust domain>/signet/issuer`. */
 export async function createServingLeaf(options: ServingLeafOptions): Promise<X509Authority> {
-  const extensions = [
-    new x509.BasicConstraintsExtension(false, undefined, true),
-    new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-    bothSidesOfTls(),
-    alternativeNames(options.spiffeId, options.dnsNames),
-  ];
-  return await make({ ...options, commonName: 'Endpoint', extensions });
+  const { spiffeId, dnsNames, trustDomain } = options;
+  checkDnsNames(dnsNames);
+  if (trustDomainOf(spiffeId) !== trustDomain) throw invalid('SPIFFE ID: another trust domain');
+  return await make(options, { name: 'Endpoint', ca: false, spiffeId, dnsNames, forTls: true });
 }
 
-function authorityExtensions(trustDomain: TrustDomain, pathLength?: number): x509.Extension[] {
-  const { keyCertSign, cRLSign } = x509.KeyUsageFlags;
-  return [
-    new x509.BasicConstraintsExtension(true, pathLength, true),
-    new x509.KeyUsagesExtension(keyCertSign | cRLSign, true),
-    // X509-SVID §3.2: an authority is an SVID itself, of the trust domain and without a path.
-    alternativeNames(trustDomainId(trustDomain), []),
-  ];
+/** What a certificate is for. */
+type Profile = {
+  /** CN of the subject. */
+  readonly name: string;
+  readonly ca: boolean;
+  readonly pathLength?: number;
+  readonly spiffeId: SpiffeId;
+  readonly dnsNames: readonly string[];
+  readonly forTls: boolean;
+};
+
+// X509-SVID §3.2: an authority is an SVID itself, of the trust domain and without a path.
+function authority(trustDomain: TrustDomain, name: string): Profile {
+  return { name, ca: true, spiffeId: trustDomainId(trustDomain), dnsNames: [], forTls: false };
 }
 
-function bothSidesOfTls(): x509.Extension {
-  const { serverAuth, clientAuth } = x509.ExtendedKeyUsage;
-  return new x509.ExtendedKeyUsageExtension([serverAuth, clientAuth]);
-}
+type Subject = {
+  readonly name: Uint8Array;
+  readonly spki: Uint8Array;
+  readonly keyIdentifier: Uint8Array;
+};
 
-function alternativeNames(id: SpiffeId, dnsNames: readonly string[]): x509.Extension {
-  return new x509.SubjectAlternativeNameExtension([
-    { type: 'url', value: id },
-    ...dnsNames.map((value) => ({ type: 'dns' as const, value })),
-  ]);
-}
+type Signer = {
+  readonly name: Uint8Array;
+  readonly keyIdentifier: Uint8Array;
+  readonly key: KeyObject;
+};
 
-async function make(profile: Profile): Promise<X509Authority> {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', {
-    namedCurve: profile.curve ?? 'P-256',
-  });
+async function make(
+  options: AuthorityOptions & Partial<SignedOptions>,
+  profile: Profile,
+): Promise<X509Authority> {
+  const namedCurve = options.curve ?? 'P-256';
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve });
   const spki = publicKey.export({ type: 'spki', format: 'der' });
-  const ownKeyIdentifier = keyIdentifier(publicKeyBits(spki));
-  const subject = uniqueName(profile.commonName);
-  const above = readSigner(profile);
-  const signer = profile.signedBy?.privateKey ?? privateKey;
-  const signingKey = webKey(signer);
+  const bits = publicKeyBits(spki);
+  const subject = { name: uniqueName(profile.name), spki, keyIdentifier: keyIdentifier(bits) };
+  const signer = readSigner(options) ?? { ...subject, key: privateKey };
+  const validity = {
+    notBefore: wholeSeconds(options.notBefore),
+    notAfter: wholeSeconds(options.notAfter),
+  };
+  const signingKey = webKey(signer.key);
   const made = await x509.X509CertificateGenerator.create({
     serialNumber: toHex(new SerialNumbers().next()),
-    subject: new x509.Name(Uint8Array.from(subject)),
-    issuer: new x509.Name(Uint8Array.from(above?.subject ?? subject)),
-    notBefore: new Date(wholeSeconds(profile.notBefore)),
-    notAfter: new Date(wholeSeconds(profile.notAfter)),
+    subject: new x509.Name(Uint8Array.from(subject.name)),
+    issuer: new x509.Name(Uint8Array.from(signer.name)),
+    notBefore: new Date(validity.notBefore),
+    notAfter: new Date(validity.notAfter),
     publicKey: Uint8Array.from(spki),
     signingKey,
-    signingAlgorithm: { name: signingKey.algorithm.name, hash: webDigest(signer) },
+    signingAlgorithm: { name: signingKey.algorithm.name, hash: webDigest(signer.key) },
     extensions: [
-      ...profile.extensions,
-      new x509.SubjectKeyIdentifierExtension(toHex(ownKeyIdentifier)),
-      new x509.AuthorityKeyIdentifierExtension(
-        toHex(above?.subjectKeyIdentifier ?? ownKeyIdentifier),
-      ),
+      ...extensionsOf(profile),
+      new x509.SubjectKeyIdentifierExtension(toHex(subject.keyIdentifier)),
+      new x509.AuthorityKeyIdentifierExtension(toHex(signer.keyIdentifier)),
     ],
   });
   const certificateDer = new Uint8Array(made.rawData);
   const read = readCertificate(certificateDer);
   const asAsked =
-    Buffer.compare(read.subjectPublicKeyInfo, spki) === 0 &&
-    Buffer.compare(read.subject, subject) === 0 &&
-    Buffer.compare(read.issuer, above?.subject ?? subject) === 0 &&
-    read.notBefore === wholeSeconds(profile.notBefore) &&
-    read.notAfter === wholeSeconds(profile.notAfter) &&
-    isSignedBy(createPublicKey(signer), read);
+    isOf(read, subject, signer) &&
+    says(read, profile) &&
+    read.notBefore === validity.notBefore &&
+    read.notAfter === validity.notAfter;
   if (!asAsked) throw new CodedError('internal', 'authority: the certificate is not as asked');
   return { certificateDer, privateKey };
 }
 
-function readSigner({ signedBy, trustDomain, notAfter }: Profile) {
+function readSigner(options: AuthorityOptions & Partial<SignedOptions>): Signer | undefined {
+  const { signedBy, trustDomain, notAfter } = options;
   if (signedBy === undefined) return undefined;
   const above = readAuthorityCertificate(signedBy.certificateDer, trustDomain);
+  checkKeyOfCertificate(signedBy.privateKey, above);
   if (wholeSeconds(notAfter) > above.notAfter) {
     throw invalid('notAfter: later than that of the authority above');
   }
-  return above;
+  const { subject: name, subjectKeyIdentifier } = above;
+  return { name, keyIdentifier: subjectKeyIdentifier, key: signedBy.privateKey };
+}
+
+function extensionsOf(profile: Profile): x509.Extension[] {
+  const { digitalSignature, keyCertSign, cRLSign } = x509.KeyUsageFlags;
+  const { serverAuth, clientAuth } = x509.ExtendedKeyUsage;
+  const uri = { type: 'url' as const, value: profile.spiffeId };
+  const names = profile.dnsNames.map((value) => ({ type: 'dns' as const, value }));
+  return [
+    new x509.BasicConstraintsExtension(profile.ca, profile.pathLength, true),
+    new x509.KeyUsagesExtension(profile.ca ? keyCertSign | cRLSign : digitalSignature, true),
+    ...(profile.forTls ? [new x509.ExtendedKeyUsageExtension([serverAuth, clientAuth])] : []),
+    new x509.SubjectAlternativeNameExtension([uri, ...names]),
+  ];
+}
+
+function isOf(read: Certificate, subject: Subject, signer: Signer): boolean {
+  return (
+    Buffer.compare(read.subject, subject.name) === 0 &&
+    Buffer.compare(read.subjectPublicKeyInfo, subject.spki) === 0 &&
+    Buffer.compare(read.issuer, signer.name) === 0 &&
+    isSignedBy(createPublicKey(signer.key), read)
+  );
+}
+
+function says({ extensions }: Certificate, profile: Profile): boolean {
+  const { basicConstraints, alternativeNames } = extensions;
+  return (
+    basicConstraints?.ca === profile.ca &&
+    basicConstraints.pathLength === profile.pathLength &&
+    alternativeNames.uris.join(' ') === profile.spiffeId &&
+    alternativeNames.dnsNames.join(' ') === profile.dnsNames.join(' ')
+  );
 }
 
 // Chains are built by names: two authorities must never share one, not even after a rotation.

@@ -22,7 +22,7 @@ export function formatSpiffeBundle(bundle: Bundle): Uint8Array {
 
 /** The X.509 authorities, DER one after the other (Workload API §5.2). */
 export function formatX509Bundle(bundle: Bundle): Uint8Array {
-  return Buffer.concat(bundle.x509Authorities);
+  return new Uint8Array(Buffer.concat(bundle.x509Authorities));
 }
 
 /** A JWK Set of the JWT authorities alone (Workload API §6.2), UTF-8. */
@@ -46,5 +46,5 @@ function jwtKeys(bundle: Bundle): readonly BundleKey[] {
 }
 
 function encode(document: { readonly keys: readonly BundleKey[] }): Uint8Array {
-  return Buffer.from(JSON.stringify(document));
+  return new TextEncoder().encode(JSON.stringify(document));
 }

@@ -34,7 +34,7 @@ export function parseSpiffeBundle(document: Uint8Array, trustDomain: TrustDomain
         x509Authorities.push(entry.certificateDer);
         break;
       case 'jwt-svid':
-        if (jwtAuthorities.has(entry.kid)) throw invalid(`bundle: two keys of kid ${entry.kid}`);
+        if (jwtAuthorities.has(entry.kid)) throw invalid(`bundle: keys[${index}]: kid repeats`);
         jwtAuthorities.set(entry.kid, entry.key);
         break;
       case 'none':
@@ -65,7 +65,9 @@ function readEntry(jwk: JsonValue): Entry {
   const use: JsonValue = jwk.get('use') ?? null;
   if (use === 'x509-svid') return { use, certificateDer: readX5c(jwk) };
   if (use === 'jwt-svid') return { use, kid: readKid(jwk), key: importJwk(jwk) };
-  throw invalid(`use ${JSON.stringify(use)} is not known`);
+  // Ours to show in a message, so not at any length.
+  const shown = typeof use === 'string' ? JSON.stringify(use.slice(0, 32)) : 'of this type';
+  throw invalid(`use ${shown} is not known`);
 }
 
 // X509-SVID §6.2: the first certificate counts, whatever follows it or stands in other members.
@@ -73,8 +75,10 @@ function readX5c(jwk: JsonObject): Uint8Array {
   const chain = jwk.get('x5c');
   const first: JsonValue = Array.isArray(chain) ? chain[0] : null;
   if (typeof first !== 'string') throw invalid('x5c holds no certificate');
-  const der = Buffer.from(first, 'base64');
-  if (der.toString('base64') !== first) throw invalid('x5c is not base64');
+  const decoded = Buffer.from(first, 'base64');
+  if (decoded.toString('base64') !== first) throw invalid('x5c is not base64');
+  // Kept for long, so not as a slice of a shared pool.
+  const der = new Uint8Array(decoded);
   const certificate = readCertificate(der);
   checkIsAuthority(certificate);
   // A key that cannot verify anything here would make other readers drop the whole answer.

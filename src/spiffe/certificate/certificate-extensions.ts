@@ -50,6 +50,7 @@ export function readExtensions(tagged: DerReader): Extensions {
     const extension = list.enter(TAG.SEQUENCE, 'extension');
     const id = extension.objectIdentifier();
     if (critical.has(id)) throw invalid(`extension ${id}: present twice`);
+    // DER leaves a default out (X.690 §11.5). Some CAs write it; it says the same.
     const isCritical = extension.isNext(TAG.BOOLEAN) && extension.boolean();
     critical.set(id, isCritical);
     const value = extension.enter(TAG.OCTET_STRING, 'extension');

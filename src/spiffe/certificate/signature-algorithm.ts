@@ -27,10 +27,12 @@ const ALGORITHMS: readonly SignatureAlgorithm[] = [
 ];
 const CURVES: ReadonlySet<unknown> = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
 const MIN_RSA_BITS = 2048;
+/** Larger ones only cost whoever verifies. */
+const MAX_RSA_BITS = 8192;
 
 /** The algorithm an authority's key signs with. Throws `invalid-argument` for keys of no use. */
 export function signatureAlgorithmOf(key: KeyObject): SignatureAlgorithm {
-  switch (authorityKeyType(key)) {
+  switch (checkAuthorityKey(key)) {
     case 'rsa':
       return RSA_SHA256;
     case 'ec':
@@ -51,15 +53,22 @@ export function isSignedBy(
     identifier.equals(signed.signatureAlgorithm),
   );
   if (algorithm === undefined || algorithm.keyType !== publicKey.asymmetricKeyType) return false;
-  return verify(algorithm.digest, signed.tbs, publicKey, signed.signature);
+  try {
+    return verify(algorithm.digest, signed.tbs, publicKey, signed.signature);
+  } catch {
+    // OpenSSL throws for some keys that a stranger can put into a chain.
+    return false;
+  }
 }
 
-/** Whether this is a key that authorities may have: a NIST curve, or RSA of 2048 bits or more. */
-export function authorityKeyType(key: KeyObject): 'ec' | 'rsa' {
+/** Throws `invalid-argument` unless authorities may have such a key, public or private. */
+export function checkAuthorityKey(key: KeyObject): 'ec' | 'rsa' {
   const { namedCurve, modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === 'ec' && CURVES.has(namedCurve)) return 'ec';
-  if (key.asymmetricKeyType === 'rsa' && modulusLength >= MIN_RSA_BITS) return 'rsa';
-  throw invalid('authority key: neither on P-256, P-384, P-521 nor RSA of 2048 bits or more');
+  if (key.asymmetricKeyType === 'rsa' && modulusLength >= MIN_RSA_BITS) {
+    if (modulusLength <= MAX_RSA_BITS) return 'rsa';
+  }
+  throw invalid('authority key: neither on P-256, P-384, P-521 nor RSA of 2048 to 8192 bits');
 }
 
 function ecdsa(id: string, digest: SignatureAlgorithm['digest']): SignatureAlgorithm {

@@ -132,9 +132,10 @@ export class DerReader {
 
   #readHeader(tag: number): number {
     const bytes = this.#bytes;
-    const found = bytes[this.#at];
-    const short = bytes[this.#at + 1];
-    if (found === undefined || short === undefined) throw this.#bad('ends too early');
+    // The bytes may go on past this element's end; nothing there is ours.
+    if (this.#at + 2 > this.#end) throw this.#bad('ends too early');
+    const found = bytes[this.#at] ?? 0;
+    const short = bytes[this.#at + 1] ?? 0;
     // Tags of more than one octet (X.690 §8.1.2.4) do not occur in certificates.
     if (found !== tag || (found & 0x1f) === 0x1f) throw this.#bad(`has tag ${found}, not ${tag}`);
     let start = this.#at + 2;

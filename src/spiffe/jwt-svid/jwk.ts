@@ -3,14 +3,12 @@
 
 import { createPublicKey, hash, type KeyObject } from 'node:crypto';
 import { CodedError, invalid } from '../../base/errors.ts';
+import { checkAuthorityKey } from '../certificate/signature-algorithm.ts';
 import type { JsonObject } from '../strict-json.ts';
 
 export type PublicJwk =
   | { readonly kty: 'EC'; readonly crv: string; readonly x: string; readonly y: string }
   | { readonly kty: 'RSA'; readonly n: string; readonly e: string };
-
-const CURVES: ReadonlySet<unknown> = new Set(['P-256', 'P-384', 'P-521']);
-const MIN_RSA_BITS = 2048;
 
 /** Of a public key, or of the public half of a private one; EC and RSA only. */
 export function publicJwk(key: KeyObject): PublicJwk {
@@ -33,7 +31,7 @@ export function jwkThumbprint(jwk: PublicJwk): string {
 }
 
 /**
- * The key of a JWK: EC on P-256, P-384 or P-521, RSA of 2048 bits or more. Throws
+ * The key of a JWK: EC on P-256, P-384 or P-521, RSA of 2048 to 8192 bits. Throws
  * `invalid-argument` for any other, and for members that do not make a key.
  */
 export function importJwk(jwk: JsonObject): KeyObject {
@@ -43,21 +41,16 @@ export function importJwk(jwk: JsonObject): KeyObject {
     return value;
   };
   const kty = jwk.get('kty');
-  if (kty === 'EC') {
-    if (!CURVES.has(jwk.get('crv'))) throw invalid('key: crv is not P-256, P-384 or P-521');
-    return toKey({ kty, crv: text('crv'), x: text('x'), y: text('y') });
-  }
-  if (kty !== 'RSA') throw invalid('key: kty is neither EC nor RSA');
-  const key = toKey({ kty, n: text('n'), e: text('e') });
-  if ((key.asymmetricKeyDetails?.modulusLength ?? 0) < MIN_RSA_BITS) {
-    throw invalid(`key: fewer than ${MIN_RSA_BITS} bits`);
-  }
-  return key;
+  if (kty === 'EC') return toKey({ kty, crv: text('crv'), x: text('x'), y: text('y') });
+  if (kty === 'RSA') return toKey({ kty, n: text('n'), e: text('e') });
+  throw invalid('key: kty is neither EC nor RSA');
 }
 
 function toKey(jwk: PublicJwk): KeyObject {
   try {
-    return createPublicKey({ key: { ...jwk }, format: 'jwk' });
+    const key = createPublicKey({ key: { ...jwk }, format: 'jwk' });
+    checkAuthorityKey(key);
+    return key;
   } catch (thrown) {
     throw invalid(`key: ${CodedError.from(thrown).message}`, thrown);
   }

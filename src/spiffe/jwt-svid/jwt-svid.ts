@@ -5,7 +5,7 @@ import type { KeyObject } from 'node:crypto';
 import { invalid } from '../../base/errors.ts';
 import { parseSpiffeId, type SpiffeId, type TrustDomain, trustDomainOf } from '../spiffe-id.ts';
 import type { JsonObject, JsonValue } from '../strict-json.ts';
-import { parseCompactJws } from './compact-jws.ts';
+import { decodeJws, parseJwsObject, splitCompactJws } from './compact-jws.ts';
 import { isJwtSignature, type JwtAlgorithm, jwtAlgorithm } from './jwt-algorithm.ts';
 
 export type JwtSvid = {
@@ -33,14 +33,16 @@ export const DEFAULT_LEEWAY_MS = 60_000;
 
 /** Throws `invalid-argument` naming the part of the token and the rule. */
 export function validateJwtSvid(token: string, validation: JwtSvidValidation): JwtSvid {
-  const { header, claims, signingInput, signature } = parseCompactJws(token);
-  const { algorithm, keyId } = readHeader(header);
+  const parts = splitCompactJws(token);
+  const { algorithm, keyId } = readHeader(parseJwsObject(parts.header, 'token header'));
+  const claims = parseJwsObject(parts.claims, 'token claims');
   const spiffeId = readSubject(claims);
   const trustDomain = trustDomainOf(spiffeId);
   // JWT-SVID §6.2: keys of that trust domain and that id; never a try of all the others.
   const key = validation.authoritiesOf(trustDomain)?.get(keyId);
-  if (key === undefined) throw invalid(`token: no JWT authority ${keyId} in ${trustDomain}`);
-  if (!isJwtSignature(signingInput, signature, { key, algorithm })) {
+  if (key === undefined) throw invalid(`kid: no JWT authority of ${trustDomain}`);
+  const signature = decodeJws(parts.signature, 'token signature');
+  if (!isJwtSignature(parts.signingInput, signature, { key, algorithm })) {
     throw invalid('token signature: does not verify');
   }
   const expiresAt = checkDates(claims, validation);
@@ -57,7 +59,7 @@ function readHeader(header: JsonObject): { algorithm: JwtAlgorithm; keyId: strin
   const algorithm = jwtAlgorithm(header.get('alg'));
   if (algorithm === undefined) throw invalid('alg: not an algorithm of JWT-SVID');
   for (const name of header.keys()) {
-    if (!HEADER_NAMES.has(name)) throw invalid(`token header: ${JSON.stringify(name)} not allowed`);
+    if (!HEADER_NAMES.has(name)) throw invalid('token header: only alg, kid and typ are allowed');
   }
   // JWT-SVID §2.3; other types are other tokens.
   if (!TYPES.has(header.get('typ'))) throw invalid('typ: neither JWT nor JOSE');

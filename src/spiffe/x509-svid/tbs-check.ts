@@ -1,6 +1,6 @@
 // The last look before a signature: the strict reader reads what is about to be signed, and every
-// fact in it must be the one that was asked for. It shares no code with the template, so a mistake
-// there ends here and not in somebody's trust store.
+// fact in it must be the one that was asked for. It shares nothing with the encoder, so a mistake
+// there ends here and not in a certificate.
 
 import { CodedError } from '../../base/errors.ts';
 import { readTbsCertificate, type TbsCertificate } from '../certificate/certificate.ts';

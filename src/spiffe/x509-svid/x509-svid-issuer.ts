@@ -23,7 +23,9 @@ import { checkTbsIsAsAsked } from './tbs-check.ts';
 import { parseWorkloadPublicKey } from './workload-public-key.ts';
 
 export const MAX_DNS_NAMES = 32;
+/** RFC 5280 appendix A.1, for both attributes of a subject. */
 export const MAX_COMMON_NAME_BYTES = 64;
+export const MAX_ORGANIZATION_BYTES = 64;
 
 export type X509SvidIssuerOptions = {
   readonly trustDomain: TrustDomain;
@@ -70,6 +72,9 @@ export class X509SvidIssuer {
     const { trustDomain, privateKey, certificateDer, above = [], organization = '' } = options;
     const authority = readAuthorityCertificate(certificateDer, trustDomain);
     checkKeyOfCertificate(privateKey, authority);
+    if (organization.length > MAX_ORGANIZATION_BYTES) {
+      throw invalid(`organization: more than ${MAX_ORGANIZATION_BYTES} characters`);
+    }
     this.notAfter = Math.min(
       authority.notAfter,
       ...above.map((der) => readAuthorityCertificate(der, trustDomain).notAfter),

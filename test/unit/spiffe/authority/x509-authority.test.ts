@@ -136,6 +136,28 @@ suite('serving', () => {
   });
 });
 
+suite('an endpoint leaf that is refused', () => {
+  const leaf = (change: object) =>
+    createServingLeaf({
+      ...validity,
+      signedBy: intermediate,
+      spiffeId: parseSpiffeId('spiffe://example.org/signet/issuer'),
+      dnsNames: ['localhost'],
+      ...change,
+    });
+  test('of another trust domain', async () => {
+    const spiffeId = parseSpiffeId('spiffe://example.com/signet/issuer');
+    await assert.rejects(leaf({ spiffeId }), refused(/another trust domain/));
+  });
+  test('with a DNS name that is none', async () => {
+    await assert.rejects(leaf({ dnsNames: ['a b'] }), refused(/DNS name/));
+  });
+  test("signed with a key that is not the authority's", async () => {
+    const signedBy = { ...intermediate, privateKey: root.privateKey };
+    await assert.rejects(leaf({ signedBy }), refused(/do not belong together/));
+  });
+});
+
 suite("a user's authority", () => {
   const keyPem = (key: X509Authority['privateKey']) =>
     key.export({ type: 'pkcs8', format: 'pem' }).toString();

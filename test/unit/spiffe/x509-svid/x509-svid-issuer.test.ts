@@ -189,6 +189,9 @@ suite('an authority that cannot issue', () => {
       refused(/no key usage/),
     );
   });
+  test('with an organization of 65', () => {
+    assert.throws(build({ organization: 'a'.repeat(65) }), refused(/organization: more than 64/));
+  });
   test('X5-29 an authority above it bounds the leaf', async () => {
     const short = await createRootAuthority({
       trustDomain,
