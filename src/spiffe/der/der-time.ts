@@ -31,15 +31,15 @@ export function readTime(reader: DerReader, field: string): number {
   const at = digits - 10;
   const year = isShort ? sinceYear1950(tens(0)) : tens(0) * 100 + tens(2);
   const ms = Date.UTC(year, tens(at) - 1, tens(at + 2), tens(at + 4), tens(at + 6), tens(at + 8));
-  // A date that does not exist moves to one that does; two digits that are none become NaN.
+  // What is too much for one unit moves the next larger one, so seconds need no look of their own;
+  // two digits that are none become NaN.
   const date = new Date(ms);
   const exists =
     date.getUTCFullYear() === year &&
     date.getUTCMonth() === tens(at) - 1 &&
     date.getUTCDate() === tens(at + 2) &&
     date.getUTCHours() === tens(at + 4) &&
-    date.getUTCMinutes() === tens(at + 6) &&
-    date.getUTCSeconds() === tens(at + 8);
+    date.getUTCMinutes() === tens(at + 6);
   if (!exists) throw invalid(`${field}: not a date`);
   return ms;
 }

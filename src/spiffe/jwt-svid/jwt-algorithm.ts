@@ -6,13 +6,7 @@ import { invalid } from '../../base/errors.ts';
 
 export type JwtAlgorithm = { readonly name: string } & (
   | { readonly keyType: 'rsa'; readonly digest: string; readonly pss: boolean }
-  | {
-      readonly keyType: 'ec';
-      readonly digest: string;
-      readonly curve: string;
-      /** Octets of a signature: both numbers side by side (RFC 7518 §3.4). */
-      readonly octets: number;
-    }
+  | { readonly keyType: 'ec'; readonly digest: string; readonly curve: string }
 );
 
 const ALGORITHMS: ReadonlyMap<unknown, JwtAlgorithm> = new Map(
@@ -23,11 +17,14 @@ const ALGORITHMS: ReadonlyMap<unknown, JwtAlgorithm> = new Map(
     rsa('PS256', 'sha256', true),
     rsa('PS384', 'sha384', true),
     rsa('PS512', 'sha512', true),
-    ec('ES256', 'sha256', { curve: 'prime256v1', octets: 64 }),
-    ec('ES384', 'sha384', { curve: 'secp384r1', octets: 96 }),
-    ec('ES512', 'sha512', { curve: 'secp521r1', octets: 132 }),
+    ec('ES256', 'sha256', 'prime256v1'),
+    ec('ES384', 'sha384', 'secp384r1'),
+    ec('ES512', 'sha512', 'secp521r1'),
   ].map((algorithm) => [algorithm.name, algorithm]),
 );
+
+/** RFC 7518 §3.4: both numbers side by side, each of the curve's size and no other. */
+const DSA_ENCODING = 'ieee-p1363';
 
 /** The algorithm of that name; undefined for anything not on the list. */
 export function jwtAlgorithm(name: unknown): JwtAlgorithm | undefined {
@@ -43,7 +40,7 @@ export function signingAlgorithmOf(key: KeyObject): JwtAlgorithm {
 export function signJwt(signingInput: string, key: KeyObject): Uint8Array {
   return sign(signingAlgorithmOf(key).digest, Buffer.from(signingInput, 'latin1'), {
     key,
-    dsaEncoding: 'ieee-p1363',
+    dsaEncoding: DSA_ENCODING,
   });
 }
 
@@ -56,10 +53,7 @@ export function isJwtSignature(
   if (!fits(key, algorithm)) return false;
   const data = Buffer.from(signingInput, 'latin1');
   if (algorithm.keyType === 'ec') {
-    const rightSize = signature.length === algorithm.octets;
-    return (
-      rightSize && verify(algorithm.digest, data, { key, dsaEncoding: 'ieee-p1363' }, signature)
-    );
+    return verify(algorithm.digest, data, { key, dsaEncoding: DSA_ENCODING }, signature);
   }
   const padding = algorithm.pss ? constants.RSA_PKCS1_PSS_PADDING : constants.RSA_PKCS1_PADDING;
   const saltLength = constants.RSA_PSS_SALTLEN_DIGEST;
@@ -76,6 +70,6 @@ function rsa(name: string, digest: string, pss: boolean): JwtAlgorithm {
   return { name, keyType: 'rsa', digest, pss };
 }
 
-function ec(name: string, digest: string, form: { curve: string; octets: number }): JwtAlgorithm {
-  return { name, keyType: 'ec', digest, ...form };
+function ec(name: string, digest: string, curve: string): JwtAlgorithm {
+  return { name, keyType: 'ec', digest, curve };
 }

@@ -106,6 +106,7 @@ suite('left out, the rest kept', () => {
   const [x509Key = {}, , jwtKey = {}] = valid.keys;
   const leaf = forge(party(''), party('root'), { extensions: leafExtensions() });
   const base64 = (der: Uint8Array) => Buffer.from(der).toString('base64');
+  const weak = generateKeyPairSync('rsa', { modulusLength: 1024 });
   const okp = publicKeyOfEd25519();
   const cases: readonly [name: string, key: unknown, why: RegExp][] = [
     ['TB-07 an unknown use', { ...x509Key, use: 'wit-svid' }, /use "wit-svid" is not known/],
@@ -118,6 +119,7 @@ suite('left out, the rest kept', () => {
     ['an x5c in base64url', { ...x509Key, x5c: ['-_-_'] }, /not base64/],
     ['an x5c that is no certificate', { ...x509Key, x5c: ['AAAA'] }, /certificate: /],
     ['X5-22 an x5c that is a leaf', { ...x509Key, x5c: [base64(leaf)] }, /not a CA/],
+    ['an x5c of a weak key', { ...x509Key, x5c: [base64(authority(weak))] }, /2048 to 8192/],
     ['JW-17 a JWT key without kid', { ...jwtKey, kid: undefined }, /kid is missing/],
     ['a JWT key that is none', { ...jwtKey, x: 'AAAA' }, /key: /],
     ['text', 'key', /not a JSON object/],

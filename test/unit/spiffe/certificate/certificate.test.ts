@@ -143,6 +143,13 @@ suite('refused', () => {
       { extensions: [extension(EXTENSION.KEY_USAGE, true, element(TAG.SEQUENCE))] },
       /has tag 48/,
     ],
+    [
+      'bytes after the value of a known extension',
+      {
+        extensions: [extension(EXTENSION.BASIC_CONSTRAINTS, true, Uint8Array.of(0x30, 0, 0x05, 0))],
+      },
+      /extension: has trailing/,
+    ],
     ['a path length without cA', { extensions: [basicConstraints(false, 0)] }, /without cA/],
     [
       'no purpose',

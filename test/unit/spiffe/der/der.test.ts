@@ -105,6 +105,12 @@ suite('the reader refuses', () => {
   for (const [name, hex, read, rule] of cases) {
     test(name, () => assert.throws(() => read(reader(hex)), refused(rule)));
   }
+  test('an element that runs past the one it is in, though there are bytes', () => {
+    for (const hex of ['30020402ffff', '30010400', '3003048180ff']) {
+      const inner = reader(hex).enter(TAG.SEQUENCE, 'field');
+      assert.throws(() => inner.content(TAG.OCTET_STRING), refused(/ends too early/));
+    }
+  });
   test('a length that is not the shortest', () => {
     assert.throws(() => reader(`04817f${'00'.repeat(127)}`).content(4), refused(/shortest/));
   });

@@ -54,6 +54,15 @@ suite('refused', () => {
     ['a number for x', [['x', 1]], /x is not a string/],
     ['a point off the curve', [['y', Buffer.alloc(32, 1).toString('base64url')]], /key: /],
     ['RSA without n', [['kty', 'RSA']], /n is not a string/],
+    [
+      'RSA of 8208 bits',
+      [
+        ['kty', 'RSA'],
+        ['n', Buffer.alloc(1026, 0xff).toString('base64url')],
+        ['e', 'AQAB'],
+      ],
+      /to 8192 bits/,
+    ],
     ['RSA of 1024 bits', Object.entries(small), /RSA of 2048/],
   ];
   for (const [name, members, rule] of cases) {

@@ -277,6 +277,25 @@ suite('refused', () => {
   for (const [name, text, rule] of texts) {
     test(name, () => assert.throws(() => validate(text), refused(rule)));
   }
+  test('JW-21 a signature that another algorithm would take', () => {
+    const signedBy = (alg: string, how: (input: Buffer) => Buffer) => {
+      const [signingInput = ''] = forge({ ...header, alg }, claims).split(/\.[^.]*$/);
+      return assembleJwtSvid(signingInput, how(Buffer.from(signingInput)));
+    };
+    const asRsa = signedBy('RS256', (input) => sign('sha256', input, ec.privateKey));
+    const asP384 = signedBy('ES384', (input) =>
+      sign('sha384', input, { key: ec.privateKey, dsaEncoding: 'ieee-p1363' }),
+    );
+    for (const text of [asRsa, asP384]) {
+      assert.throws(() => validate(text), refused(/verify/));
+    }
+  });
+  test('an ECDSA signature with a zero before each number', () => {
+    const bytes = Buffer.from(signature, 'base64url');
+    const zero = Uint8Array.of(0);
+    const padded = Buffer.concat([zero, bytes.subarray(0, 32), zero, bytes.subarray(32)]);
+    assert.throws(() => validate(assembleJwtSvid(`${head}.${body}`, padded)), refused(/verify/));
+  });
   test('an ECDSA signature in DER', () => {
     const der = sign('sha256', Buffer.from(`${head}.${body}`), ec.privateKey);
     assert.throws(() => validate(assembleJwtSvid(`${head}.${body}`, der)), refused(/verify/));

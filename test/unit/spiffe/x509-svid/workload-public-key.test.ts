@@ -67,6 +67,7 @@ suite('refused', () => {
     ['Ed25519', spkiOf(generateKeyPairSync('ed25519').publicKey)],
     ['RSA 1024', rsaKey(1024)],
     ['RSA with exponent 3', rsaKey(2048, 3)],
+    ['RSA with exponent 65539', changed(rsa2048, rsa2048.length - 1, (octet) => octet | 2)],
     ['an even RSA modulus', changed(rsa2048, rsa2048.length - 6, (octet) => octet & 0xfe)],
     ['a short RSA modulus', changed(rsa2048, 33, (octet) => octet & 0x7f)],
     ['an SPKI with a byte more', Buffer.concat([p384, Uint8Array.of(0)])],

@@ -11,6 +11,7 @@ import { readCertificate } from '../../../../src/spiffe/certificate/certificate.
 import { KEY_USAGE } from '../../../../src/spiffe/certificate/certificate-extensions.ts';
 import { readDistinguishedName } from '../../../../src/spiffe/certificate/distinguished-name.ts';
 import { ATTRIBUTE, EXTENSION, PURPOSE } from '../../../../src/spiffe/certificate/oid.ts';
+import type { Der } from '../../../../src/spiffe/der/der-writer.ts';
 import { parseSpiffeId, type SpiffeId } from '../../../../src/spiffe/spiffe-id.ts';
 import { readX509Svid } from '../../../../src/spiffe/x509-svid/x509-svid.ts';
 import {
@@ -25,6 +26,8 @@ import {
   newKeys,
   party,
   pointOf,
+  subjectAltName,
+  uri,
 } from '../certificate/forged-certificate.ts';
 
 const { publicKey } = newKeys();
@@ -152,15 +155,30 @@ suite('refused', () => {
   }
 });
 
+test('names that change between encoding and the last look are not signed', () => {
+  let reads = 0;
+  const dnsNames = Object.defineProperty(['a.test'], 0, {
+    get: () => {
+      reads += 1;
+      return reads > 2 ? 'b.test' : 'a.test';
+    },
+  });
+  assert.throws(
+    () => issue({ dnsNames }),
+    (thrown) => thrown instanceof CodedError && /DNS names is not as asked/.test(thrown.message),
+  );
+});
+
 suite('an authority that cannot issue', () => {
   const build = (change: object) => () =>
     new X509SvidIssuer({ trustDomain, ...intermediate, ...change });
   const forged = party('forged');
-  const withExtensions = (extensions: ReturnType<typeof authorityExtensions>) => ({
+  const withExtensions = (extensions: readonly Der[]) => ({
     certificateDer: forge(forged, forged, { extensions }),
     privateKey: forged.privateKey,
   });
-  const [constraints, usage, keyIdentifier] = authorityExtensions();
+  const none = new Uint8Array(0);
+  const [constraints = none, usage = none, keyIdentifier = none] = authorityExtensions();
 
   test('with another key', () => {
     assert.throws(build({ privateKey: root.privateKey }), refused(/do not belong together/));
@@ -177,17 +195,21 @@ suite('an authority that cannot issue', () => {
     const other = { trustDomain: 'example.com' };
     assert.throws(build(other), refused(/not of trust domain example.com/));
   });
+  test('X5-01 with a second name', () => {
+    const names = subjectAltName(uri('spiffe://example.org'), uri('spiffe://example.org/b'));
+    assert.throws(
+      build(withExtensions([constraints, usage, keyIdentifier, names])),
+      refused(/not of trust domain/),
+    );
+  });
   test('without a subject key identifier', () => {
     assert.throws(
-      build(withExtensions([constraints, usage].filter((one) => one !== undefined))),
+      build(withExtensions([constraints, usage])),
       refused(/no subject key identifier/),
     );
   });
   test('X5-11 without key usage', () => {
-    assert.throws(
-      build(withExtensions([constraints, keyIdentifier].filter((one) => one !== undefined))),
-      refused(/no key usage/),
-    );
+    assert.throws(build(withExtensions([constraints, keyIdentifier])), refused(/no key usage/));
   });
   test('with an organization of 65', () => {
     assert.throws(build({ organization: 'a'.repeat(65) }), refused(/organization: more than 64/));

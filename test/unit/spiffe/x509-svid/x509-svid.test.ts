@@ -4,9 +4,14 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
 import { CodedError } from '../../../../src/base/errors.ts';
-import { EXTENSION } from '../../../../src/spiffe/certificate/oid.ts';
-import { constructedContextTag } from '../../../../src/spiffe/der/der-tag.ts';
-import { element, objectIdentifier, sequence } from '../../../../src/spiffe/der/der-writer.ts';
+import { EXTENSION, SIGNATURE } from '../../../../src/spiffe/certificate/oid.ts';
+import { constructedContextTag, TAG } from '../../../../src/spiffe/der/der-tag.ts';
+import {
+  element,
+  objectIdentifier,
+  primitive,
+  sequence,
+} from '../../../../src/spiffe/der/der-writer.ts';
 import { parseSpiffeId, parseTrustDomain } from '../../../../src/spiffe/spiffe-id.ts';
 import { validateX509Svid } from '../../../../src/spiffe/x509-svid/x509-svid.ts';
 import { X509SvidIssuer } from '../../../../src/spiffe/x509-svid/x509-svid-issuer.ts';
@@ -90,6 +95,12 @@ suite('X5-17 accepted', () => {
     const twinDer = forge(twin, twin, { extensions: authorityExtensions() });
     validate({ authorities: [twinDer, rootDer] });
   });
+  test('a self-issued intermediate does not count for the path length', () => {
+    const renewed = party('intermediate');
+    const renewedDer = forge(renewed, middle, { extensions: authorityExtensions() });
+    const authorities = [forge(top, top, { extensions: authorityExtensions(1) })];
+    validate({ chain: [leafOf({}, renewed), renewedDer, middleOf()], authorities });
+  });
   test('the first and last moment of the leaf', () => {
     validate({ now: NOW - 24 * HOUR });
     validate({ now: NOW + 24 * HOUR });
@@ -124,7 +135,26 @@ suite('X5-17 refused', () => {
       sequence(element(constructedContextTag(0), sequence(dns('a.test')))),
     ),
   ];
+  const rsaSha256 = sequence(
+    objectIdentifier(SIGNATURE.RSA_SHA256),
+    primitive(TAG.NULL, new Uint8Array(0)),
+  );
   const cases: readonly [name: string, given: Given, rule: RegExp][] = [
+    [
+      'an intermediate of another name with the same key',
+      {
+        chain: [
+          leafOf(),
+          forge({ ...middle, name: 'other' }, top, { extensions: authorityExtensions(0) }),
+        ],
+      },
+      /not signed by the one after/,
+    ],
+    [
+      'an algorithm of another type of key',
+      { chain: [leafOf({ algorithm: rsaSha256, signedAlgorithm: rsaSha256 }), middleOf()] },
+      /not signed by the one after/,
+    ],
     ['no certificate', { chain: [] }, /chain: empty/],
     ['nine certificates', { chain: Array(9).fill(leafOf()) }, /9 certificates exceed 8/],
     ['no authorities', { authorities: [] }, /no authority/],
