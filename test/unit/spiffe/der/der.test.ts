@@ -65,6 +65,8 @@ suite('the writer', () => {
   test('never hands out bytes it did not write: a wrong count throws', () => {
     const lying = { tag: TAG.OCTET_STRING, length: 5, content: new Uint8Array(4) };
     assert.throws(() => encodeDer(lying), TypeError);
+    const other = { ...lying, length: 3 };
+    assert.throws(() => encodeDer(sequence(lying, other)), TypeError);
   });
 });
 

@@ -1,7 +1,7 @@
 // JWT-SVIDs made and validated: a valid token, and the same with one thing wrong.
 
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { constants, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
 import { jwtVerify } from 'jose';
@@ -170,7 +170,8 @@ suite('accepted', () => {
         algorithm,
         keyId: kidOf(rsa.publicKey),
       });
-      const options = algorithm.pss ? { padding: 6, saltLength: -1 } : {};
+      const { RSA_PKCS1_PSS_PADDING: padding, RSA_PSS_SALTLEN_DIGEST: saltLength } = constants;
+      const options = algorithm.pss ? { padding, saltLength } : {};
       const key = { key: rsa.privateKey, ...options };
       const signature = sign(algorithm.digest, Buffer.from(signingInput), key);
       validate(assembleJwtSvid(signingInput, signature));
@@ -289,6 +290,17 @@ suite('refused', () => {
     for (const text of [asRsa, asP384]) {
       assert.throws(() => validate(text), refused(/verify/));
     }
+  });
+  test('JW-03 PS256 with a salt of another size', () => {
+    const keyId = kidOf(rsa.publicKey);
+    const [signingInput = ''] = forge({ alg: 'PS256', kid: keyId }, claims).split(/\.[^.]*$/);
+    const key = { key: rsa.privateKey, padding: constants.RSA_PKCS1_PSS_PADDING };
+    const withSalt = (saltLength: number) => {
+      const signature = sign('sha256', Buffer.from(signingInput), { ...key, saltLength });
+      return assembleJwtSvid(signingInput, signature);
+    };
+    validate(withSalt(32));
+    assert.throws(() => validate(withSalt(20)), refused(/verify/));
   });
   test('an ECDSA signature with a zero before each number', () => {
     const bytes = Buffer.from(signature, 'base64url');

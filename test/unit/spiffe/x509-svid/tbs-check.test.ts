@@ -5,6 +5,9 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { CodedError } from '../../../../src/base/errors.ts';
 import { signatureAlgorithmOf } from '../../../../src/spiffe/certificate/signature-algorithm.ts';
+import { DerReader } from '../../../../src/spiffe/der/der-reader.ts';
+import { constructedContextTag, TAG } from '../../../../src/spiffe/der/der-tag.ts';
+import { element, encodeDer, sequence } from '../../../../src/spiffe/der/der-writer.ts';
 import { parseSpiffeId } from '../../../../src/spiffe/spiffe-id.ts';
 import {
   type IssuingProfile,
@@ -13,7 +16,7 @@ import {
 } from '../../../../src/spiffe/x509-svid/svid-template.ts';
 import { checkTbsIsAsAsked } from '../../../../src/spiffe/x509-svid/tbs-check.ts';
 import { parseWorkloadPublicKey } from '../../../../src/spiffe/x509-svid/workload-public-key.ts';
-import { NOW, newKeys, pointOf } from '../certificate/forged-certificate.ts';
+import { extension, NOW, newKeys, pointOf } from '../certificate/forged-certificate.ts';
 
 const keys = newKeys();
 const profile: IssuingProfile = {
@@ -81,6 +84,10 @@ suite('a difference in the authority', () => {
   }
 });
 
+const EXTENSIONS = constructedContextTag(3);
+const partTag = (parts: DerReader) =>
+  [constructedContextTag(0), TAG.INTEGER, TAG.SEQUENCE].find((tag) => parts.isNext(tag)) ?? 0;
+
 suite('a difference in the bytes', () => {
   const replaced = (from: string, to: string) => {
     const hex = Buffer.from(tbs).toString('hex');
@@ -113,6 +120,18 @@ suite('a difference in the bytes', () => {
       assert.throws(() => checkTbsIsAsAsked(replaced(from, to), fields, profile), differs(field));
     });
   }
+  test('number of extensions: one that nobody asked for', () => {
+    const parts = new DerReader(tbs, 'certificate').enter(TAG.SEQUENCE, 'certificate');
+    const before: Uint8Array[] = [];
+    while (!parts.isNext(EXTENSIONS)) before.push(parts.element(partTag(parts)));
+    const list = parts.enter(EXTENSIONS, 'extensions').content(TAG.SEQUENCE);
+    const more = extension('2a03', false, sequence());
+    const tagged = element(EXTENSIONS, sequence(list, more));
+    assert.throws(
+      () => checkTbsIsAsAsked(encodeDer(sequence(...before, tagged)), fields, profile),
+      differs('number of extensions'),
+    );
+  });
   test('no changed byte goes unnoticed', () => {
     for (let at = 0; at < tbs.length; at += 1) {
       const mutated = Uint8Array.from(tbs);

@@ -123,6 +123,16 @@ suite('the profile', () => {
     assert.deepEqual([notBefore, notAfter], [NOW, NOW + 5000]);
     assert.deepEqual([read.notBefore, read.notAfter], [NOW, NOW + 5000]);
   });
+  test('dates of one certificate are never those of the one before', () => {
+    for (const [notBefore, notAfter] of [
+      [NOW, NOW + 1000],
+      [NOW - 1000, NOW + 1000],
+      [NOW - 1000, NOW + 2000],
+    ] as const) {
+      const { read } = issue({ notBefore, notAfter });
+      assert.deepEqual([read.notBefore, read.notAfter], [notBefore, notAfter]);
+    }
+  });
 });
 
 suite('refused', () => {
