@@ -40,6 +40,11 @@ export class WorkQueue {
     this.#wakeUp();
   }
 
+  /** Asks for a look unless one is already due: a key that waits out its back-off keeps waiting. */
+  ensure(key: string): void {
+    if (!this.#active.has(key) && !this.#delayed.has(key)) this.add(key);
+  }
+
   /** Asks for a look after `ms`; of several, the earlier one stands. */
   addAfter(key: string, ms: number): void {
     if (this.#ready.has(key)) return;

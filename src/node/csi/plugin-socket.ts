@@ -1,0 +1,85 @@
+// A gRPC service on a well-known Unix socket that the kubelet dials, and its disappearance: bound
+// hidden and renamed into place, so a successor takes over without a gap; removed on leaving only
+// while it is still ours.
+
+import { lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { GrpcServer } from '../../transport/grpc/grpc-server.ts';
+import type { CallObserver } from '../../transport/grpc/grpc-service.ts';
+import type { ServiceBinding } from '../../transport/rpc.ts';
+import { DirectoryHandle, isErrno } from '../volume/directory-handle.ts';
+import { HiddenListener } from '../volume/hidden-listener.ts';
+
+export type PluginSocketOptions = {
+  readonly path: string;
+  readonly services: readonly ServiceBinding[];
+  readonly observe?: CallObserver;
+};
+
+/** Only the kubelet, which is root, may connect. */
+const SOCKET_MODE = 0o600;
+const MAX_CALL_BYTES = 1024 * 1024;
+
+export class PluginSocket {
+  readonly #path: string;
+  readonly #directory: DirectoryHandle;
+  readonly #server: GrpcServer;
+  #listener: HiddenListener;
+
+  private constructor(
+    path: string,
+    parts: { directory: DirectoryHandle; server: GrpcServer; listener: HiddenListener },
+  ) {
+    this.#path = path;
+    this.#directory = parts.directory;
+    this.#server = parts.server;
+    this.#listener = parts.listener;
+  }
+
+  static async listen(options: PluginSocketOptions): Promise<PluginSocket> {
+    mkdirSync(dirname(options.path), { recursive: true, mode: 0o750 });
+    const directory = DirectoryHandle.openRoot(dirname(options.path));
+    const server = new GrpcServer({
+      services: options.services,
+      maxReceiveBytes: MAX_CALL_BYTES,
+      ...(options.observe === undefined ? {} : { observe: options.observe }),
+    });
+    const listener = await bind(options.path, directory, server);
+    return new PluginSocket(options.path, { directory, server, listener });
+  }
+
+  /** Who holds the name now: this instance, nobody, or another one. */
+  holder(): 'own' | 'none' | 'foreign' {
+    try {
+      return lstatSync(this.#path).ino === this.#listener.inode ? 'own' : 'foreign';
+    } catch (thrown) {
+      if (isErrno(thrown, 'ENOENT')) return 'none';
+      throw thrown;
+    }
+  }
+
+  /** Takes the name again after somebody removed it. */
+  async bindAgain(): Promise<void> {
+    const before = this.#listener;
+    this.#listener = await bind(this.#path, this.#directory, this.#server);
+    before.stopAccepting();
+  }
+
+  /** Removes the name if it is still ours, then ends calls and connections. */
+  async close(): Promise<void> {
+    if (this.holder() === 'own') unlinkSync(this.#path);
+    this.#listener.stopAccepting();
+    await this.#server.close();
+    await this.#listener.close();
+    this.#directory.close();
+  }
+}
+
+async function bind(path: string, directory: DirectoryHandle, server: GrpcServer) {
+  return await HiddenListener.bind({
+    pathOf: (name) => directory.pathOf(name),
+    publicName: basename(path),
+    mode: SOCKET_MODE,
+    accept: (connection) => server.accept(connection),
+  });
+}

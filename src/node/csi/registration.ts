@@ -1,0 +1,96 @@
+// Registration with the kubelet, without a sidecar: a socket in the kubelet's registry directory
+// that says where the CSI socket is. One well-known name; whoever comes later takes it, and the
+// older instance yields for good, so two instances never fight over it.
+
+import type { Clock } from '../../base/clock.ts';
+import { CodedError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import { Registration as RegistrationService } from '../../transport/gen/kubelet/plugin_registration_pb.ts';
+import { bindService } from '../../transport/rpc.ts';
+import { PluginSocket } from './plugin-socket.ts';
+
+export type RegistrationOptions = {
+  readonly driverName: string;
+  /** Host path of the CSI socket, as the kubelet sees it. */
+  readonly csiEndpoint: string;
+  /** `<kubelet>/plugins_registry`. */
+  readonly registryDirectory: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+};
+
+const LOOK_EVERY_MS = 3000;
+/** A kubelet that refuses for this long will not take us: the process ends and starts anew. */
+const GIVE_UP_MS = 5 * 60_000;
+
+export type RegistrationState = 'waiting' | 'registered' | 'refused' | 'yielded';
+
+export class Registration {
+  readonly #options: RegistrationOptions;
+  #state: RegistrationState = 'waiting';
+  #refusedSince: number | undefined;
+
+  constructor(options: RegistrationOptions) {
+    this.#options = options;
+  }
+
+  get state(): RegistrationState {
+    return this.#state;
+  }
+
+  /** Registers and stays registered until aborted. Throws when the kubelet refuses for too long. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { driverName, registryDirectory, clock, log } = this.#options;
+    const socket = await PluginSocket.listen({
+      path: `${registryDirectory}/${driverName}-reg.sock`,
+      services: [this.#service()],
+    });
+    try {
+      while (!signal.aborted) {
+        await clock.sleep(LOOK_EVERY_MS, signal);
+        if (signal.aborted || this.#state === 'yielded') continue;
+        const holder = socket.holder();
+        if (holder === 'none') await socket.bindAgain();
+        if (holder === 'foreign') {
+          this.#state = 'yielded';
+          log.warn({ reason: 'NewerInstance' }, 'Yielded the registration to another instance');
+        }
+        // The kubelet looks again when the name appears anew.
+        if (this.#state === 'refused') await this.#retry(socket);
+      }
+    } finally {
+      await socket.close();
+    }
+  }
+
+  async #retry(socket: PluginSocket): Promise<void> {
+    if (this.#options.clock.now() - (this.#refusedSince ?? 0) > GIVE_UP_MS) {
+      throw new CodedError('failed-precondition', 'the kubelet refused the registration');
+    }
+    await socket.bindAgain();
+  }
+
+  #service() {
+    const { driverName, csiEndpoint, clock, log } = this.#options;
+    return bindService(RegistrationService, {
+      getInfo: async () => ({
+        type: 'CSIPlugin',
+        name: driverName,
+        endpoint: csiEndpoint,
+        supportedVersions: ['1.0.0'],
+      }),
+      notifyRegistrationStatus: async (status) => {
+        if (status.pluginRegistered) {
+          this.#state = 'registered';
+          this.#refusedSince = undefined;
+          log.info({}, 'Registered with the kubelet');
+        } else {
+          this.#state = 'refused';
+          this.#refusedSince ??= clock.now();
+          log.error({ message: status.error }, 'Failed to register with the kubelet');
+        }
+        return {};
+      },
+    });
+  }
+}

@@ -1,0 +1,156 @@
+// The node's one connection to the issuer: keeps a Watch open, feeds what it says into the view,
+// and carries sign requests. The token is read anew for every call, because the kubelet rotates it.
+
+import { backoffMs } from '../base/backoff.ts';
+import type { Clock } from '../base/clock.ts';
+import { CodedError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { Issuer, type ToNode } from '../transport/gen/signet/issuer_pb.ts';
+import {
+  createGrpcClient,
+  type GrpcClient,
+  type GrpcClientOptions,
+} from '../transport/grpc/grpc-client.ts';
+import { NodeReports, type Report } from './node-reports.ts';
+import type { NodeView } from './node-view.ts';
+import type { SignedJwt, SignJwtRequest } from './svid/jwt-svids.ts';
+import type { SignedX509, X509Item } from './svid/signing-batch.ts';
+
+export type IssuerClientOptions = {
+  readonly channel: GrpcClientOptions;
+  /** The bearer token that proves which node calls. */
+  readonly token: () => Promise<string>;
+  readonly view: NodeView;
+  /** What a new Watch starts with: what is held, and every published pod. */
+  readonly opening: () => readonly Report[];
+  readonly clock: Clock;
+  readonly log: Logger;
+};
+
+const CALL_TIMEOUT_MS = 5000;
+const RECONNECT = { initialMs: 100, maxMs: 10_000 } as const;
+
+export class IssuerClient {
+  readonly reports = new NodeReports();
+  readonly #options: IssuerClientOptions;
+  readonly #client: GrpcClient<typeof Issuer>;
+
+  constructor(options: IssuerClientOptions) {
+    this.#options = options;
+    this.#client = createGrpcClient(Issuer, options.channel);
+  }
+
+  /** Watches until aborted, coming back with back-off whenever the stream ends. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    let attempt = 0;
+    while (!signal.aborted) {
+      try {
+        await this.#watch(signal, () => {
+          attempt = 0;
+        });
+      } catch (err) {
+        if (signal.aborted) break;
+        const { code } = CodedError.from(err);
+        if (code === 'unavailable') log.debug({ err }, 'Lost the issuer');
+        else log.warn({ err, attempt }, 'Failed to watch the issuer');
+      }
+      await clock.sleep(backoffMs(attempt, RECONNECT), signal);
+      attempt += 1;
+    }
+    this.#client.close();
+  }
+
+  async signX509(items: readonly X509Item[]): Promise<readonly SignedX509[]> {
+    const request = {
+      items: items.map(({ podUid, entryId, spiffeId, point }) => ({
+        podUid,
+        entryId,
+        expectedSpiffeId: spiffeId,
+        publicKey: { case: 'p256Point' as const, value: point },
+      })),
+    };
+    const { results } = await this.#client.signX509Svids(request, await this.#call());
+    return results.map(({ result }): SignedX509 => {
+      if (result.case !== 'issued') return refused(result.value);
+      const { chain, notBefore, notAfter } = result.value;
+      return { issued: true, chain, notBefore: toMs(notBefore), notAfter: toMs(notAfter) };
+    });
+  }
+
+  async signJwt(request: SignJwtRequest): Promise<readonly SignedJwt[]> {
+    const { results } = await this.#client.signJwtSvids(
+      {
+        podUid: request.podUid,
+        items: request.items.map(({ entryId, spiffeId }) => ({
+          entryId,
+          expectedSpiffeId: spiffeId,
+        })),
+        audience: [...request.audience],
+      },
+      await this.#call(),
+    );
+    return results.map(({ result }): SignedJwt => {
+      if (result.case !== 'issued') return refused(result.value);
+      const { token, issuedAt, expiresAt } = result.value;
+      return { issued: true, token, issuedAt: toMs(issuedAt), expiresAt: toMs(expiresAt) };
+    });
+  }
+
+  async #watch(signal: AbortSignal, onMessage: () => void): Promise<void> {
+    const stop = new AbortController();
+    const onAbort = () => stop.abort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      const reports = this.reports.stream(this.#options.opening(), stop.signal);
+      const metadata = { authorization: `Bearer ${await this.#options.token()}` };
+      for await (const message of this.#client.watch(reports, { signal: stop.signal, metadata })) {
+        onMessage();
+        this.#apply(message);
+      }
+    } finally {
+      stop.abort();
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  #apply(message: ToNode): void {
+    const { view, log } = this.#options;
+    view.apply(message);
+    const { message: applied } = message;
+    switch (applied.case) {
+      case 'podIdentities':
+      case 'podGone': {
+        const { podUid, version } = applied.value;
+        this.reports.add(`acknowledged/${podUid}`, {
+          case: 'acknowledged',
+          value: { podUid, version },
+        });
+        return;
+      }
+      case 'bundles': {
+        const version = applied.value.own?.sequence ?? 0n;
+        this.reports.add('acknowledged', { case: 'acknowledged', value: { podUid: '', version } });
+        return;
+      }
+      case 'synced':
+        log.info({}, 'Received the whole view of this node');
+        return;
+      case undefined:
+    }
+  }
+
+  async #call() {
+    const metadata = { authorization: `Bearer ${await this.#options.token()}` };
+    return { metadata, timeoutMs: CALL_TIMEOUT_MS };
+  }
+}
+
+function refused(refusal: { reason: string; message: string } | undefined) {
+  const { reason, message } = refusal ?? { reason: 'Internal', message: 'empty result' };
+  return { issued: false as const, reason, message };
+}
+
+function toMs(seconds: bigint): number {
+  return Number(seconds) * 1000;
+}

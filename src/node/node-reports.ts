@@ -1,0 +1,32 @@
+// What the node still has to tell the issuer. Reports are keyed, so however long the issuer is
+// away, at most one of each kind waits for each pod; a new stream starts with everything.
+
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { Latest } from '../base/latest.ts';
+import type { NodeReportSchema } from '../transport/gen/signet/issuer_pb.ts';
+
+export type Report = NonNullable<MessageInitShape<typeof NodeReportSchema>['report']>;
+
+export class NodeReports {
+  readonly #waiting = new Map<string, Report>();
+  readonly #tick = new Latest<true>();
+
+  add(key: string, report: Report): void {
+    this.#waiting.delete(key);
+    this.#waiting.set(key, report);
+    this.#tick.set(true);
+  }
+
+  /** A stream of reports: first `opening`, then what is added, until aborted. */
+  async *stream(opening: readonly Report[], signal: AbortSignal) {
+    this.#waiting.clear();
+    for (const report of opening) yield { report };
+    this.#tick.set(true);
+    for await (const _ of this.#tick.watch(signal)) {
+      for (const [key, report] of this.#waiting) {
+        this.#waiting.delete(key);
+        yield { report };
+      }
+    }
+  }
+}

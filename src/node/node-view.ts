@@ -1,0 +1,181 @@
+// What the issuer has said about this node, newest first: the bundles, and one whole answer a pod.
+// Versions only rise: an older view is ignored. Absence says nothing; only a newer answer without
+// an entry, or a pod said to be gone, ends anything.
+
+import { CodedError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import {
+  parseSpiffeId,
+  parseTrustDomain,
+  type SpiffeId,
+  type TrustDomain,
+} from '../spiffe/spiffe-id.ts';
+import type {
+  Bundle,
+  Bundles,
+  Entry,
+  PodIdentities,
+  ToNode,
+} from '../transport/gen/signet/issuer_pb.ts';
+import type { WorkloadBundle } from './svid/pod-answer.ts';
+
+/** One identity a pod is entitled to; its SVID is another matter. */
+export type PodEntry = {
+  readonly entryId: string;
+  readonly spiffeId: SpiffeId;
+  readonly hint: string;
+  readonly federatesWith: readonly TrustDomain[];
+  readonly jwtDenied: boolean;
+  readonly jwtSingleUse: boolean;
+  /** Changes when anything that shapes the SVID changes. */
+  readonly contentDigest: string;
+};
+
+export type PodView = {
+  readonly podUid: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly serviceAccount: string;
+  readonly version: bigint;
+  readonly entries: readonly PodEntry[];
+  /** Why there are no entries; a reason constant. */
+  readonly refusal: string;
+  /** The pod object is gone: nothing more is signed for it. */
+  readonly gone: boolean;
+};
+
+export type NodeViewOptions = {
+  readonly log: Logger;
+  readonly onPod: (podUid: string) => void;
+  readonly onBundles: () => void;
+};
+
+export class NodeView {
+  readonly #options: NodeViewOptions;
+  readonly #pods = new Map<string, PodView>();
+  readonly #federated = new Map<TrustDomain, WorkloadBundle>();
+  #own: WorkloadBundle | undefined;
+  #restrictionVersion = 0n;
+
+  constructor(options: NodeViewOptions) {
+    this.#options = options;
+  }
+
+  /** The trust domain's own bundle; undefined until the issuer was reached once. */
+  get own(): WorkloadBundle | undefined {
+    return this.#own;
+  }
+
+  get restrictionVersion(): bigint {
+    return this.#restrictionVersion;
+  }
+
+  federated(trustDomain: TrustDomain): WorkloadBundle | undefined {
+    return this.#federated.get(trustDomain);
+  }
+
+  pod(podUid: string): PodView | undefined {
+    return this.#pods.get(podUid);
+  }
+
+  /** Forgets a pod that is gone and has no volume any more. */
+  forget(podUid: string): void {
+    if (this.#pods.get(podUid)?.gone) this.#pods.delete(podUid);
+  }
+
+  /** Takes in one message; what does not parse throws and changes nothing. */
+  apply({ message }: ToNode): void {
+    switch (message.case) {
+      case 'bundles':
+        this.#applyBundles(message.value);
+        return;
+      case 'podIdentities':
+        this.#applyPod(readPod(message.value));
+        return;
+      case 'podGone': {
+        const pod = this.#pods.get(message.value.podUid);
+        if (pod !== undefined) {
+          this.#applyPod({ ...pod, gone: true, version: message.value.version });
+        }
+        return;
+      }
+      case 'synced':
+      case undefined:
+    }
+  }
+
+  #applyPod(pod: PodView): void {
+    const before = this.#pods.get(pod.podUid);
+    if (before !== undefined && pod.version < before.version) {
+      this.#options.log.debug({ podUid: pod.podUid }, 'Ignored an older view of a pod');
+      return;
+    }
+    this.#pods.set(pod.podUid, pod);
+    this.#options.onPod(pod.podUid);
+  }
+
+  #applyBundles(bundles: Bundles): void {
+    if (bundles.own === undefined) throw new CodedError('internal', 'bundles.own: missing');
+    const own = readBundle(bundles.own);
+    if (this.#own !== undefined && own.sequence < this.#own.sequence) {
+      this.#options.log.warn({ reason: 'OlderBundle' }, 'Ignored a bundle of a lower sequence');
+      return;
+    }
+    const federated = bundles.federated.map(readBundle);
+    this.#own = keep(this.#own, own);
+    const named = new Set(federated.map((bundle) => bundle.trustDomain));
+    for (const trustDomain of this.#federated.keys()) {
+      if (!named.has(trustDomain)) this.#federated.delete(trustDomain);
+    }
+    for (const bundle of federated) {
+      const { trustDomain } = bundle;
+      this.#federated.set(trustDomain, keep(this.#federated.get(trustDomain), bundle));
+    }
+    this.#restrictionVersion = bundles.restrictionVersion;
+    this.#options.onBundles();
+  }
+}
+
+// The same content keeps its object, so that nothing downstream takes it for a change.
+function keep(before: WorkloadBundle | undefined, now: WorkloadBundle): WorkloadBundle {
+  const same =
+    before !== undefined &&
+    before.sequence === now.sequence &&
+    Buffer.compare(before.x509, now.x509) === 0 &&
+    Buffer.compare(before.jwks, now.jwks) === 0;
+  return same ? before : now;
+}
+
+function readBundle(bundle: Bundle): WorkloadBundle {
+  return {
+    trustDomain: parseTrustDomain(bundle.trustDomain),
+    sequence: bundle.sequence,
+    x509: new Uint8Array(Buffer.concat(bundle.x509Authorities)),
+    jwks: bundle.jwtAuthorities,
+  };
+}
+
+function readPod(pod: PodIdentities): PodView {
+  return {
+    podUid: pod.podUid,
+    namespace: pod.namespace,
+    name: pod.name,
+    serviceAccount: pod.serviceAccount,
+    version: pod.version,
+    entries: pod.entries.map(readEntry),
+    refusal: pod.refusal === '' ? 'NoPolicy' : pod.refusal,
+    gone: false,
+  };
+}
+
+function readEntry(entry: Entry): PodEntry {
+  return {
+    entryId: entry.entryId,
+    spiffeId: parseSpiffeId(entry.spiffeId),
+    hint: entry.hint,
+    federatesWith: entry.federatesWith.map(parseTrustDomain),
+    jwtDenied: entry.jwtDenied,
+    jwtSingleUse: entry.jwtSingleUse,
+    contentDigest: Buffer.from(entry.contentDigest).toString('hex'),
+  };
+}

@@ -1,0 +1,129 @@
+// JWT-SVIDs for the pods of this node. A token is signed for one set of audiences and served again
+// until half its life is over; one that may be used only once is never served twice.
+
+import type { Clock } from '../../base/clock.ts';
+import { CodedError } from '../../base/errors.ts';
+import type { SpiffeId } from '../../spiffe/spiffe-id.ts';
+import type { ServedIdentity } from './pod-answer.ts';
+
+export type SignJwtRequest = {
+  readonly podUid: string;
+  readonly items: readonly { readonly entryId: string; readonly spiffeId: SpiffeId }[];
+  readonly audience: readonly string[];
+};
+
+/** What the issuer says to one item. Times are milliseconds since the epoch. */
+export type SignedJwt =
+  | {
+      readonly issued: true;
+      readonly token: string;
+      readonly issuedAt: number;
+      readonly expiresAt: number;
+    }
+  | { readonly issued: false; readonly reason: string; readonly message: string };
+
+export type JwtSvidsOptions = {
+  readonly clock: Clock;
+  readonly sign: (request: SignJwtRequest) => Promise<readonly SignedJwt[]>;
+};
+
+type CachedToken = {
+  readonly token: string;
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+};
+
+/** Tokens kept per pod: a pod that asks for ever new audiences pushes out its own oldest. */
+const MAX_CACHED = 64;
+/** A token whose issuer is away is still served while at least this much of its life is left. */
+const MIN_LEFT_MS = 10_000;
+
+/** The tokens of one pod; dropped with it. */
+export class JwtSvids {
+  readonly #options: JwtSvidsOptions;
+  readonly #podUid: string;
+  readonly #cache = new Map<string, CachedToken>();
+
+  constructor(podUid: string, options: JwtSvidsOptions) {
+    this.#podUid = podUid;
+    this.#options = options;
+  }
+
+  /**
+   * A token for each identity, in their order. Throws `permission-denied` with the issuer's reason
+   * when one is refused, `unavailable` when the issuer cannot be asked and nothing cached will do.
+   */
+  async fetch(
+    identities: readonly ServedIdentity[],
+    audience: readonly string[],
+  ): Promise<readonly string[]> {
+    const now = this.#options.clock.now();
+    const keys = identities.map((identity) => cacheKey(identity, audience));
+    const cached = keys.map((key) => this.#cache.get(key));
+    const wanted = identities.filter((identity, index) => {
+      const token = cached[index];
+      return identity.jwtSingleUse || token === undefined || now >= halfLife(token);
+    });
+    const signed = await this.#sign(wanted, audience, () =>
+      cached.every((token) => token !== undefined && token.expiresAt - now > MIN_LEFT_MS),
+    );
+    return identities.map((identity, index) => {
+      const token = signed.get(identity.entryId) ?? cached[index];
+      if (token === undefined) throw new CodedError('unavailable', 'no token was signed');
+      if (!identity.jwtSingleUse) this.#remember(keys[index] ?? '', token);
+      return token.token;
+    });
+  }
+
+  /** Forgets every token: an identity of the pod was withdrawn or restricted. */
+  clear(): void {
+    this.#cache.clear();
+  }
+
+  async #sign(
+    wanted: readonly ServedIdentity[],
+    audience: readonly string[],
+    cachedWillDo: () => boolean,
+  ): Promise<ReadonlyMap<string, CachedToken>> {
+    const tokens = new Map<string, CachedToken>();
+    if (wanted.length === 0) return tokens;
+    const items = wanted.map(({ entryId, spiffeId }) => ({ entryId, spiffeId }));
+    try {
+      const results = await this.#options.sign({ podUid: this.#podUid, items, audience });
+      for (const [index, { entryId }] of items.entries()) {
+        tokens.set(entryId, accept(results[index]));
+      }
+      return tokens;
+    } catch (thrown) {
+      const error = CodedError.from(thrown);
+      const single = wanted.some((identity) => identity.jwtSingleUse);
+      if (error.code === 'unavailable' && !single && cachedWillDo()) return tokens;
+      throw error;
+    }
+  }
+
+  #remember(key: string, token: CachedToken): void {
+    this.#cache.delete(key);
+    this.#cache.set(key, token);
+    for (const oldest of this.#cache.keys()) {
+      if (this.#cache.size <= MAX_CACHED) break;
+      this.#cache.delete(oldest);
+    }
+  }
+}
+
+function accept(result: SignedJwt | undefined): CachedToken {
+  if (result === undefined) throw new CodedError('internal', 'the issuer left out an item');
+  if (result.issued) return result;
+  const { reason, message } = result;
+  const passing = reason === 'ViewBehind' || reason === 'EntryChanged' || reason === 'Throttled';
+  throw new CodedError(passing ? 'unavailable' : 'permission-denied', message, { reason });
+}
+
+function cacheKey(identity: ServedIdentity, audience: readonly string[]): string {
+  return JSON.stringify([identity.entryId, identity.spiffeId, ...audience]);
+}
+
+function halfLife(token: CachedToken): number {
+  return token.issuedAt + (token.expiresAt - token.issuedAt) / 2;
+}

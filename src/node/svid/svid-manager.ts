@@ -1,0 +1,181 @@
+// Keeps every pod of the node in SVIDs: a key per entry, signed as soon as the issuer names the
+// entry and so usually before the kubelet asks, renewed at half life, and shown as one value a pod.
+// Each look at a pod starts from the issuer's newest word, so lost or doubled events do no harm.
+
+import type { Clock } from '../../base/clock.ts';
+import { CodedError, invalid } from '../../base/errors.ts';
+import type { Latest } from '../../base/latest.ts';
+import type { Logger } from '../../base/log.ts';
+import { WorkQueue } from '../../base/work-queue.ts';
+import type { NodeView, PodEntry } from '../node-view.ts';
+import type { VolumeRecord } from '../volume/volume-records.ts';
+import type { PodAnswers } from '../volume/volumes.ts';
+import { type HeldSvid, renewAt } from './held-svid.ts';
+import { readIssued } from './issued-chain.ts';
+import type { PodAnswer } from './pod-answer.ts';
+import { isSamePod, PodSvids } from './pod-svids.ts';
+import type { SignedX509, X509Item } from './signing-batch.ts';
+import { generateWorkloadKey } from './workload-key.ts';
+
+export type SvidManagerOptions = {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly sign: (item: X509Item) => Promise<SignedX509>;
+  readonly onPublished: (podUid: string) => void;
+  readonly onUnpublished: (podUid: string) => void;
+};
+
+/** The issuer's view or ours is behind: the same question is worth asking again soon. */
+const PASSING_REASONS: ReadonlySet<string> = new Set(['EntryChanged', 'ViewBehind']);
+/** How long an old identity may stand in while its successor is being signed. */
+const WITHDRAW_AFTER_MS = 400;
+const SWEEP_EVERY_MS = 1000;
+const PODS_AT_ONCE = 256;
+const NEVER = new AbortController().signal;
+
+export class SvidManager implements PodAnswers {
+  readonly #options: SvidManagerOptions;
+  readonly #view: NodeView;
+  readonly #pods = new Map<string, PodSvids>();
+  readonly #queue: WorkQueue;
+
+  constructor(view: NodeView, options: SvidManagerOptions) {
+    this.#view = view;
+    this.#options = options;
+    this.#queue = new WorkQueue({
+      clock: options.clock,
+      concurrency: PODS_AT_ONCE,
+      onError: (podUid, err, attempt) =>
+        options.log.warn({ podUid, err, attempt }, 'Failed to get SVIDs, will retry'),
+    });
+  }
+
+  answerOf(podUid: string): Latest<PodAnswer> {
+    return this.#pod(podUid).answer;
+  }
+
+  requireMatch(volume: VolumeRecord): void {
+    const pod = this.#view.pod(volume.podUid);
+    if (pod === undefined || isSamePod(pod, volume)) return;
+    throw invalid(
+      'volume_context: pod info differs from the pod that the issuer knows by this uid',
+    );
+  }
+
+  published(volume: VolumeRecord): void {
+    this.#pod(volume.podUid).publish(volume);
+    this.#show(volume.podUid);
+    this.#queue.add(volume.podUid);
+    this.#options.onPublished(volume.podUid);
+  }
+
+  unpublished(podUid: string): void {
+    this.#pods.delete(podUid);
+    this.#view.forget(podUid);
+    this.#options.onUnpublished(podUid);
+  }
+
+  /** Every SVID in hand, for the issuer's inventory. */
+  *held(): Iterable<HeldSvid & { readonly podUid: string }> {
+    for (const [podUid, pod] of this.#pods) {
+      for (const svid of pod.held) yield { ...svid, podUid };
+    }
+  }
+
+  /** The issuer has a newer word on a pod. What it withdraws ends soon, whatever signing does. */
+  podChanged(podUid: string): void {
+    const view = this.#view.pod(podUid);
+    if (view === undefined) return;
+    if (view.gone && this.#pods.get(podUid)?.volume === undefined) {
+      this.#pods.delete(podUid);
+      this.#view.forget(podUid);
+      return;
+    }
+    this.#queue.add(podUid);
+    if (view.entries.length === 0) this.#show(podUid);
+    else void this.#withdrawSoon(podUid);
+  }
+
+  bundlesChanged(): void {
+    for (const podUid of this.#pods.keys()) this.#show(podUid);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([
+      this.#queue.run(async (podUid) => await this.#reconcile(podUid), signal),
+      this.#sweep(signal),
+    ]);
+  }
+
+  // Looks at the wall clock every second, so sleep and clock jumps heal by themselves.
+  async #sweep(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    while (!signal.aborted) {
+      await clock.sleep(SWEEP_EVERY_MS, signal);
+      const now = clock.now();
+      for (const [podUid, pod] of this.#pods) {
+        const view = this.#view.pod(podUid);
+        if (view === undefined) continue;
+        if (pod.due(view, now).length > 0) this.#queue.ensure(podUid);
+        if (pod.hasExpired(now)) this.#show(podUid);
+      }
+    }
+  }
+
+  async #reconcile(podUid: string): Promise<undefined> {
+    const view = this.#view.pod(podUid);
+    if (view === undefined) return;
+    const pod = this.#pod(podUid);
+    const due = pod.due(view, this.#options.clock.now());
+    const results = await Promise.allSettled(
+      due.map(async (entry) => await this.#renew(podUid, pod, entry)),
+    );
+    this.#show(podUid);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  async #renew(podUid: string, pod: PodSvids, entry: PodEntry): Promise<void> {
+    const { clock, log, sign } = this.#options;
+    const { entryId, spiffeId, contentDigest } = entry;
+    const fields = { podUid, entryId, spiffeId };
+    const key = generateWorkloadKey();
+    const signed = await sign({ podUid, entryId, spiffeId, point: key.point });
+    if (!signed.issued) {
+      const { reason, message } = signed;
+      if (PASSING_REASONS.has(reason)) throw new CodedError('unavailable', message, { reason });
+      pod.refuse(entry, reason, clock.now());
+      log.warn({ ...fields, reason, message }, 'Refused an X.509-SVID');
+      return;
+    }
+    const { notBefore, notAfter } = signed;
+    pod.accept({
+      entryId,
+      contentDigest,
+      spiffeId,
+      ...readIssued(signed.chain, { spiffeId, point: key.point }),
+      key: key.pkcs8,
+      notBefore,
+      notAfter,
+      renewAt: renewAt(clock.now(), notAfter, `${podUid}/${entryId}`),
+    });
+    log.debug({ ...fields, notAfter: new Date(notAfter).toISOString() }, 'Received X.509-SVID');
+  }
+
+  async #withdrawSoon(podUid: string): Promise<void> {
+    await this.#options.clock.sleep(WITHDRAW_AFTER_MS, NEVER);
+    if (this.#pods.has(podUid)) this.#show(podUid);
+  }
+
+  #show(podUid: string): void {
+    this.#pod(podUid).show(this.#view, podUid, this.#options.clock.now());
+  }
+
+  #pod(podUid: string): PodSvids {
+    let pod = this.#pods.get(podUid);
+    if (pod === undefined) {
+      pod = new PodSvids();
+      this.#pods.set(podUid, pod);
+    }
+    return pod;
+  }
+}

@@ -1,0 +1,72 @@
+// A Unix socket that appears all at once: bound under a hidden name, made connectable, then renamed
+// over the public one. Taking over from another instance leaves no moment without a socket, and
+// libuv, which unlinks the name it bound when it closes, can only ever hit the hidden one.
+
+import { randomBytes } from 'node:crypto';
+import { chmodSync, lstatSync, renameSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { hiddenSocketName } from './volume-directory.ts';
+
+/** `sun_path` holds 108 bytes with its terminator; Node cuts longer ones without a word. */
+export const MAX_SOCKET_PATH_BYTES = 107;
+
+export type HiddenListenerOptions = {
+  /** Gives the path of a name in the directory, short enough for a socket address. */
+  readonly pathOf: (name: string) => string;
+  readonly publicName: string;
+  readonly mode: number;
+  readonly maxConnections?: number;
+  readonly accept: (connection: Socket) => void;
+};
+
+export class HiddenListener {
+  readonly #server: Server;
+  readonly inode: number;
+
+  private constructor(server: Server, inode: number) {
+    this.#server = server;
+    this.inode = inode;
+  }
+
+  static async bind(options: HiddenListenerOptions): Promise<HiddenListener> {
+    const hidden = options.pathOf(hiddenSocketName(randomBytes(8).toString('hex')));
+    const shown = options.pathOf(options.publicName);
+    if (Buffer.byteLength(hidden) > MAX_SOCKET_PATH_BYTES) {
+      throw new Error(`socket path over ${MAX_SOCKET_PATH_BYTES} bytes: ${hidden}`);
+    }
+    // Half-open connections are the peer's way of ending its requests; the transport closes.
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (connection) => {
+      connection.on('error', () => connection.destroy());
+      options.accept(connection);
+    });
+    if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(hidden, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+    try {
+      // The umask shapes what bind makes, so the mode is set for itself.
+      chmodSync(hidden, options.mode);
+      renameSync(hidden, shown);
+      return new HiddenListener(server, lstatSync(shown).ino);
+    } catch (thrown) {
+      server.close();
+      throw thrown;
+    }
+  }
+
+  /** Stops accepting. The public name stays: a successor takes it over, or clients retry. */
+  async close(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+    });
+  }
+
+  /** Stops accepting without waiting for open connections. */
+  stopAccepting(): void {
+    this.#server.close();
+  }
+}

@@ -1,0 +1,80 @@
+// One published volume: its record, its directory held open, its listener, and the workload
+// endpoint behind it. Who connects here is the pod: the mount is the attestation.
+
+import type { Socket } from 'node:net';
+import { HiddenListener } from './hidden-listener.ts';
+import { PUBLIC_SOCKET, type VolumeDirectory } from './volume-directory.ts';
+import type { VolumeRecord } from './volume-records.ts';
+
+/** Serves the Workload API to whoever connects to one volume. */
+export type WorkloadEndpoint = {
+  accept(connection: Socket): void;
+  /** Ends streams with Unavailable, then closes connections. */
+  close(): Promise<void>;
+};
+
+export type ServeWorkload = (record: VolumeRecord) => WorkloadEndpoint;
+
+/** Clients connect as any user, so the socket is open to all; its directory's parents are not. */
+const SOCKET_MODE = 0o777;
+const MAX_CONNECTIONS = 16;
+
+export class PublishedVolume {
+  readonly record: VolumeRecord;
+  /** Whether the kubelet has been told OK: then a repeated publish never waits again. */
+  answered = false;
+  readonly #directory: VolumeDirectory;
+  readonly #endpoint: WorkloadEndpoint;
+  #listener: HiddenListener;
+
+  private constructor(
+    record: VolumeRecord,
+    parts: { directory: VolumeDirectory; endpoint: WorkloadEndpoint; listener: HiddenListener },
+  ) {
+    this.record = record;
+    this.#directory = parts.directory;
+    this.#endpoint = parts.endpoint;
+    this.#listener = parts.listener;
+  }
+
+  static async serve(
+    record: VolumeRecord,
+    directory: VolumeDirectory,
+    serve: ServeWorkload,
+  ): Promise<PublishedVolume> {
+    const endpoint = serve(record);
+    const listener = await listen(directory, endpoint);
+    directory.linkAliases();
+    return new PublishedVolume(record, { directory, endpoint, listener });
+  }
+
+  /**
+   * Binds again when the public name is missing. A name that another instance put there is left
+   * alone: it is the newer one.
+   */
+  async ensurePublic(): Promise<void> {
+    if (this.#directory.publicInode() !== undefined) return;
+    const before = this.#listener;
+    this.#listener = await listen(this.#directory, this.#endpoint);
+    this.#directory.linkAliases();
+    before.stopAccepting();
+  }
+
+  /** Stops serving. Directory and names stay; the descriptor is closed after the listener. */
+  async close(): Promise<void> {
+    this.#listener.stopAccepting();
+    await this.#endpoint.close();
+    await this.#listener.close();
+    this.#directory.close();
+  }
+}
+
+async function listen(directory: VolumeDirectory, endpoint: WorkloadEndpoint) {
+  return await HiddenListener.bind({
+    pathOf: (name) => directory.pathOf(name),
+    publicName: PUBLIC_SOCKET,
+    mode: SOCKET_MODE,
+    maxConnections: MAX_CONNECTIONS,
+    accept: (connection) => endpoint.accept(connection),
+  });
+}

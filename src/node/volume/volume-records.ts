@@ -1,0 +1,117 @@
+// What this node has published, on disk: one file a volume, written whole before the kubelet hears
+// OK. The kubelet keeps neither pod info nor attributes, so after a restart these records are all
+// there is. They hold no secrets.
+
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { isEphemeralVolumeId } from './target-path.ts';
+
+export type VolumeRecord = {
+  readonly volumeId: string;
+  readonly targetPath: string;
+  readonly podUid: string;
+  readonly namespace: string;
+  readonly podName: string;
+  readonly serviceAccount: string;
+  readonly volumeName: string;
+  /** The pod author's volume attributes, without the kubelet's pod info. */
+  readonly attributes: Readonly<Record<string, string>>;
+};
+
+const FIELDS = [
+  'volumeId',
+  'targetPath',
+  'podUid',
+  'namespace',
+  'podName',
+  'serviceAccount',
+  'volumeName',
+] as const;
+
+export class VolumeRecords {
+  readonly #directory: string;
+  readonly #known = new Map<string, string>();
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Reads every record; a file that does not parse is passed to `onBroken` and left in place. */
+  load(onBroken: (file: string, thrown: unknown) => void): readonly VolumeRecord[] {
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    const records: VolumeRecord[] = [];
+    for (const file of readdirSync(this.#directory).toSorted()) {
+      if (file.startsWith('.')) {
+        rmSync(join(this.#directory, file), { force: true });
+        continue;
+      }
+      try {
+        const text = readFileSync(join(this.#directory, file), 'utf8');
+        const record = parseRecord(text);
+        if (file !== `${record.volumeId}.json`) throw new Error('file name and volume id differ');
+        this.#known.set(record.volumeId, text);
+        records.push(record);
+      } catch (thrown) {
+        onBroken(join(this.#directory, file), thrown);
+      }
+    }
+    return records;
+  }
+
+  /** Makes a record durable; an unchanged one costs nothing. */
+  save(record: VolumeRecord): void {
+    const text = `${JSON.stringify(record)}\n`;
+    if (this.#known.get(record.volumeId) === text) return;
+    const path = this.#pathOf(record.volumeId);
+    const temporary = join(this.#directory, `.${record.volumeId}.tmp`);
+    const fd = openSync(temporary, 'w', 0o600);
+    try {
+      writeSync(fd, text);
+      fsyncSync(fd);
+    } catch (thrown) {
+      rmSync(temporary, { force: true });
+      throw thrown;
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, path);
+    this.#known.set(record.volumeId, text);
+  }
+
+  remove(volumeId: string): void {
+    rmSync(this.#pathOf(volumeId), { force: true });
+    this.#known.delete(volumeId);
+  }
+
+  #pathOf(volumeId: string): string {
+    if (!isEphemeralVolumeId(volumeId)) throw new TypeError('not an ephemeral volume id');
+    return join(this.#directory, `${volumeId}.json`);
+  }
+}
+
+function parseRecord(text: string): VolumeRecord {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null) throw new Error('not an object');
+  const fields = new Map<string, unknown>(Object.entries(value));
+  for (const name of FIELDS) {
+    if (typeof fields.get(name) !== 'string') throw new Error(`${name} is not a string`);
+  }
+  if (!isEphemeralVolumeId(String(fields.get('volumeId')))) throw new Error('volumeId is not one');
+  const attributes = fields.get('attributes');
+  const flat =
+    typeof attributes === 'object' &&
+    attributes !== null &&
+    Object.values(attributes).every((item) => typeof item === 'string');
+  if (!flat) throw new Error('attributes is not a map of strings');
+  return value as VolumeRecord;
+}

@@ -1,0 +1,157 @@
+// The SPIFFE Workload API on one pod's socket (SPIFFE_Workload_API.md). Handlers are thin: they
+// turn the pod's present answer into messages. Streams show every change, and end with
+// PermissionDenied when an identity is withdrawn, else with Unavailable: some clients never come
+// back from a stream that ended with OK.
+
+import type { Clock } from '../../base/clock.ts';
+import { CodedError, invalid } from '../../base/errors.ts';
+import type { Latest } from '../../base/latest.ts';
+import { SpiffeWorkloadAPI } from '../../transport/gen/spiffe/workload_pb.ts';
+import { bindService, type Call, type Handlers, type ServiceBinding } from '../../transport/rpc.ts';
+import type { JwtSvids } from '../svid/jwt-svids.ts';
+import type { PodAnswer } from '../svid/pod-answer.ts';
+import type { VolumeRecord } from '../volume/volume-records.ts';
+import { requireWorkloadHeaders } from './security-header.ts';
+import { validateToken } from './token-validation.ts';
+import {
+  jwtBundles,
+  jwtIdentities,
+  type ServedAnswer,
+  sameBundles,
+  x509Bundles,
+  x509Svids,
+} from './workload-messages.ts';
+
+export type WorkloadApiOptions = {
+  readonly pod: VolumeRecord;
+  readonly answer: Latest<PodAnswer>;
+  readonly jwtSvids: JwtSvids;
+  readonly clock: Clock;
+};
+
+/** How long a call waits for a first answer right after a start, before it says Unavailable. */
+const FIRST_ANSWER_WAIT_MS = 3000;
+const MAX_AUDIENCES = 10;
+const MAX_AUDIENCE_BYTES = 1024;
+
+export function workloadApi(options: WorkloadApiOptions): ServiceBinding {
+  const handlers: Handlers<typeof SpiffeWorkloadAPI> = {
+    fetchX509SVID: (_request, call) => follow(options, call, X509_SVIDS),
+    fetchX509Bundles: (_request, call) => follow(options, call, X509_BUNDLES),
+    fetchJWTBundles: (_request, call) => follow(options, call, JWT_BUNDLES),
+    fetchJWTSVID: async (request, call) => {
+      requireAudience(request.audience);
+      const served = await firstServed(options, call);
+      const identities = jwtIdentities(served, request.spiffeId);
+      if (!identities.allowed) throw denied(options.pod, identities.reason);
+      const tokens = await signed(options, identities.value, request.audience);
+      return {
+        svids: identities.value.map(({ spiffeId, hint }, index) => ({
+          spiffeId,
+          hint,
+          svid: tokens[index] ?? '',
+        })),
+      };
+    },
+    validateJWTSVID: async (request, call) => {
+      if (request.audience === '') throw invalid('audience: must be set');
+      if (request.svid === '') throw invalid('svid: must be set');
+      return validateToken(request, await firstServed(options, call), options.clock.now());
+    },
+    fetchWITSVID: () => unimplemented(),
+    fetchWITBundles: () => unimplemented(),
+  };
+  return bindService(SpiffeWorkloadAPI, requireWorkloadHeaders(handlers));
+}
+
+type Projection<M> = {
+  readonly message: (served: ServedAnswer) => M;
+  /** Whether the message would be the same for both. */
+  readonly same: (a: ServedAnswer, b: ServedAnswer) => boolean;
+};
+const X509_SVIDS = { message: x509Svids, same: Object.is };
+const X509_BUNDLES = { message: x509Bundles, same: sameBundles };
+const JWT_BUNDLES = { message: jwtBundles, same: sameBundles };
+
+// Workload API §4.3: a first message at once, then one for each change of what it shows.
+async function* follow<M>(
+  options: WorkloadApiOptions,
+  call: Call,
+  projection: Projection<M>,
+): AsyncGenerator<M, void, undefined> {
+  let last = await firstServed(options, call);
+  yield projection.message(last);
+  for await (const answer of options.answer.watch(call.signal)) {
+    const served = requireServed(options.pod, answer);
+    if (projection.same(last, served)) continue;
+    last = served;
+    yield projection.message(served);
+  }
+  throw new CodedError('unavailable', 'the node plugin is shutting down');
+}
+
+async function firstServed(options: WorkloadApiOptions, call: Call): Promise<ServedAnswer> {
+  const wait = new AbortController();
+  const stop = () => wait.abort();
+  call.signal.addEventListener('abort', stop, { once: true });
+  void options.clock.sleep(FIRST_ANSWER_WAIT_MS, wait.signal).then(stop);
+  const answer = await options.answer.first(
+    (now) => now.kind === 'served' || now.kind === 'refused',
+    wait.signal,
+  );
+  call.signal.removeEventListener('abort', stop);
+  wait.abort();
+  return requireServed(options.pod, answer ?? options.answer.value ?? { kind: 'unknown' });
+}
+
+function requireServed(pod: VolumeRecord, answer: PodAnswer): ServedAnswer {
+  switch (answer.kind) {
+    case 'served':
+      return answer;
+    case 'refused':
+      throw denied(pod, answer.reason);
+    case 'pending':
+      throw new CodedError('unavailable', 'the identity of this pod is not signed yet');
+    case 'unknown':
+      throw new CodedError('unavailable', 'the identity of this pod is not known yet');
+  }
+}
+
+// Clients of one language wait on the first three words; the rest helps a person. Nothing of other
+// policies or pods is said here.
+function denied(pod: VolumeRecord, reason: string): CodedError {
+  const command = `signet explain pod/${pod.podName} -n ${pod.namespace}`;
+  return new CodedError('permission-denied', `no identity issued: ${reason}; run: ${command}`, {
+    reason,
+  });
+}
+
+async function signed(
+  options: WorkloadApiOptions,
+  identities: ServedAnswer['identities'],
+  audience: readonly string[],
+): Promise<readonly string[]> {
+  try {
+    return await options.jwtSvids.fetch(identities, audience);
+  } catch (thrown) {
+    const error = CodedError.from(thrown);
+    if (error.code !== 'permission-denied') throw error;
+    throw denied(options.pod, error.reason ?? 'Refused');
+  }
+}
+
+function requireAudience(audience: readonly string[]): void {
+  if (audience.length === 0) throw invalid('audience: at least one is needed');
+  if (audience.length > MAX_AUDIENCES) throw invalid(`audience: more than ${MAX_AUDIENCES}`);
+  for (const item of audience) {
+    if (item === '') throw invalid('audience: must not be empty');
+    if (Buffer.byteLength(item) > MAX_AUDIENCE_BYTES) {
+      throw invalid(`audience: over ${MAX_AUDIENCE_BYTES} bytes`);
+    }
+  }
+}
+
+// The WIT profile is not served: Unimplemented for all its calls (Workload API §7).
+function unimplemented(): never {
+  throw new CodedError('unimplemented', 'the WIT-SVID profile is not served');
+}
