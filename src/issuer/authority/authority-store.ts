@@ -1,0 +1,56 @@
+// Where authorities live: a handful of named documents, each replaced as a whole and only by whoever
+// has read its newest version. In a cluster they are Secrets with different readers; in dev mode
+// they are files.
+
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+
+/**
+ * - `state`: public, see AuthorityState.
+ * - `root-key`, `standby-root-key`, `serving-keys`: read by the authority role only.
+ * - `issuing-keys`: intermediates and JWT keys, read by the issuer.
+ * - `issuer-serving`: the issuer's own TLS certificate with its key, read by the issuer.
+ */
+export type DocumentName =
+  | 'state'
+  | 'root-key'
+  | 'standby-root-key'
+  | 'serving-keys'
+  | 'issuing-keys'
+  | 'issuer-serving';
+
+export type StoredDocument = { readonly version: string; readonly value: unknown };
+
+export type AuthorityStore = {
+  read(name: DocumentName): Promise<StoredDocument | undefined>;
+  /**
+   * Replaces a document whose newest version is `expected` (undefined: there is none yet). Throws
+   * `aborted` when somebody else was faster; then nothing has changed.
+   */
+  write(name: DocumentName, value: unknown, expected: string | undefined): Promise<void>;
+};
+
+export type KeyDocumentName = Exclude<DocumentName, 'state' | 'issuer-serving'>;
+
+export const KEY_DOCUMENTS: readonly KeyDocumentName[] = [
+  'root-key',
+  'standby-root-key',
+  'serving-keys',
+  'issuing-keys',
+];
+
+/** Private keys by authority id, PKCS#8 DER in base64. */
+export type KeyDocument = { readonly format: 1; readonly keys: Readonly<Record<string, string>> };
+
+export function readKeys(document: StoredDocument | undefined): ReadonlyMap<string, string> {
+  const value = document?.value as KeyDocument | undefined;
+  return new Map(Object.entries(value?.keys ?? {}));
+}
+
+/** Keys travel as PKCS#8 in base64 between store and memory, and in no other place. */
+export function encodeKey(key: KeyObject): string {
+  return key.export({ type: 'pkcs8', format: 'der' }).toString('base64');
+}
+
+export function decodeKey(text: string): KeyObject {
+  return createPrivateKey({ key: Buffer.from(text, 'base64'), type: 'pkcs8', format: 'der' });
+}

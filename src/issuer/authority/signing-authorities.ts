@@ -1,0 +1,186 @@
+// What the issuer signs with and what its trust domain publishes, as one value that follows the
+// store. Read by the issuer: the public state, the issuing keys, its own serving certificate.
+
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { Latest } from '../../base/latest.ts';
+import type { Bundle } from '../../spiffe/bundle/bundle.ts';
+import { formatJwtBundle } from '../../spiffe/bundle/bundle-format.ts';
+import { readCertificate } from '../../spiffe/certificate/certificate.ts';
+import { publicKeyBits } from '../../spiffe/certificate/key-identifier.ts';
+import { importJwk } from '../../spiffe/jwt-svid/jwk.ts';
+import { type JwtAlgorithm, signingAlgorithmOf } from '../../spiffe/jwt-svid/jwt-algorithm.ts';
+import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
+import { X509SvidIssuer } from '../../spiffe/x509-svid/x509-svid-issuer.ts';
+import { keyDigest } from '../policy/key-registry.ts';
+import {
+  type Authority,
+  type AuthorityState,
+  activeOf,
+  damaged,
+  isInBundle,
+  readState,
+} from './authority-state.ts';
+import { type AuthorityStore, decodeKey, readKeys } from './authority-store.ts';
+import { readServingLeaf } from './serving-leaf.ts';
+
+export type X509Signer = {
+  readonly authorityId: string;
+  readonly issuer: X509SvidIssuer;
+  /** DER certificates that follow a leaf: the intermediate. */
+  readonly above: readonly Uint8Array[];
+};
+
+export type JwtSigner = {
+  readonly authorityId: string;
+  readonly algorithm: JwtAlgorithm;
+  readonly privateKey: KeyObject;
+  /** Milliseconds since the epoch. */
+  readonly notAfter: number;
+};
+
+export type ServingCredentials = {
+  /** DER, leaf first. */
+  readonly chain: readonly Uint8Array[];
+  readonly privateKey: KeyObject;
+  /** DER of every serving authority that a client must trust now. */
+  readonly servingCa: readonly Uint8Array[];
+};
+
+export type SigningAuthorities = {
+  readonly trustDomain: TrustDomain;
+  readonly x509: X509Signer;
+  readonly jwt: JwtSigner;
+  readonly bundle: Bundle & { readonly sequence: number };
+  /** JWK Set of the JWT authorities, as the Workload API shows it. */
+  readonly jwks: Uint8Array;
+  readonly serving: ServingCredentials;
+  /** Digests of every authority's public key; see KeyRegistry. */
+  readonly keyDigests: ReadonlySet<string>;
+};
+
+export type AuthorityViewOptions = {
+  readonly trustDomain: TrustDomain;
+  readonly store: AuthorityStore;
+  /** O of every subject. */
+  readonly organization?: string;
+};
+
+export class AuthorityView {
+  readonly current = new Latest<SigningAuthorities>();
+  readonly #options: AuthorityViewOptions;
+  #versions = '';
+
+  constructor(options: AuthorityViewOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Takes in what the store holds now. Throws `failed-precondition` when it cannot be signed with;
+   * then what was there before stays, and ends with its certificates.
+   */
+  async refresh(): Promise<void> {
+    const { store, trustDomain } = this.#options;
+    // State before keys: whatever is active there has had its key stored before.
+    const stored = await store.read('state');
+    const issuing = await store.read('issuing-keys');
+    const serving = await store.read('issuer-serving');
+    const versions = JSON.stringify([stored?.version, issuing?.version, serving?.version]);
+    if (versions === this.#versions) return;
+    const state = readState(stored?.value, trustDomain);
+    const before = this.current.value?.bundle.sequence ?? 0;
+    if (state.sequence < before) throw damaged('its sequence went back');
+    const keys = readKeys(issuing);
+    const bundle = bundleOf(state);
+    const leaf = readServingLeaf(serving);
+    const leafDer = decode(leaf.certificate);
+    const servingCa = state.authorities
+      .filter(({ kind, phase }) => kind === 'serving' && phase !== 'prepared')
+      .map(certificateOf);
+    const servingKey = decodeKey(leaf.key);
+    this.current.set({
+      trustDomain,
+      x509: this.#x509Signer(state, keys),
+      jwt: jwtSigner(state, keys),
+      bundle,
+      jwks: formatJwtBundle(bundle),
+      serving: { chain: [leafDer], privateKey: servingKey, servingCa },
+      keyDigests: new Set([
+        ...state.authorities.map((authority) => digestOf(publicKeyOf(authority))),
+        digestOf(createPublicKey(servingKey)),
+      ]),
+    });
+    this.#versions = versions;
+  }
+
+  #x509Signer(state: AuthorityState, keys: ReadonlyMap<string, string>): X509Signer {
+    const { trustDomain, organization } = this.#options;
+    const active = requireActive(state, 'intermediate');
+    const root = state.authorities.find(({ id }) => id === active.parent);
+    if (root === undefined) throw damaged(`the root of intermediate ${active.id} is missing`);
+    const certificateDer = certificateOf(active);
+    const issuer = new X509SvidIssuer({
+      trustDomain,
+      certificateDer,
+      privateKey: requireKey(keys, active),
+      above: [certificateOf(root)],
+      ...(organization === undefined ? {} : { organization }),
+    });
+    return { authorityId: active.id, issuer, above: [certificateDer] };
+  }
+}
+
+function jwtSigner(state: AuthorityState, keys: ReadonlyMap<string, string>): JwtSigner {
+  const active = requireActive(state, 'jwt');
+  const privateKey = requireKey(keys, active);
+  const algorithm = signingAlgorithmOf(privateKey);
+  return { authorityId: active.id, algorithm, privateKey, notAfter: active.notAfter * 1000 };
+}
+
+function bundleOf(state: AuthorityState): Bundle & { sequence: number } {
+  const shown = state.authorities.filter(isInBundle);
+  return {
+    trustDomain: state.trustDomain,
+    sequence: state.sequence,
+    refreshHintSeconds: undefined,
+    x509Authorities: shown.filter(({ kind }) => kind === 'root').map(certificateOf),
+    jwtAuthorities: new Map(
+      shown.filter(({ kind }) => kind === 'jwt').map((jwt) => [jwt.id, publicKeyOf(jwt)]),
+    ),
+  };
+}
+
+function requireActive(state: AuthorityState, kind: Authority['kind']): Authority {
+  const active = activeOf(state, kind);
+  if (active === undefined) throw damaged(`no ${kind} authority is active`);
+  return active;
+}
+
+function requireKey(keys: ReadonlyMap<string, string>, { id, kind }: Authority): KeyObject {
+  const text = keys.get(id);
+  if (text === undefined) throw damaged(`the key of ${kind} authority ${id} is missing`);
+  return decodeKey(text);
+}
+
+function certificateOf({ id, certificate }: Authority): Uint8Array {
+  if (certificate === undefined) throw damaged(`authority ${id} has no certificate`);
+  return decode(certificate);
+}
+
+function publicKeyOf(authority: Authority): KeyObject {
+  const { jwk } = authority;
+  if (jwk !== undefined) return importJwk(new Map(Object.entries(jwk)));
+  const spki = readCertificate(certificateOf(authority)).subjectPublicKeyInfo;
+  return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+}
+
+// In the form in which a workload would hand in the same key: a P-256 key as its point.
+function digestOf(key: KeyObject): string {
+  const spki = key.export({ type: 'spki', format: 'der' });
+  const isP256 = key.asymmetricKeyDetails?.namedCurve === 'prime256v1';
+  return keyDigest(isP256 ? publicKeyBits(spki) : spki);
+}
+
+// Kept for long, so not as a slice of a shared pool.
+function decode(base64: string): Uint8Array {
+  return new Uint8Array(Buffer.from(base64, 'base64'));
+}

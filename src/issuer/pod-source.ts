@@ -1,0 +1,82 @@
+// What the issuer needs to know of pods and of other trust domains. Whoever derives identities
+// implements this; the issuer asks anew for every signature.
+
+import type { Bundle } from '../spiffe/bundle/bundle.ts';
+import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
+
+/** What restricts an entry, the strictest of all restrictions that match. */
+export type EntryLimits = {
+  readonly jwtDenied: boolean;
+  /** Undefined: any audience. */
+  readonly allowedAudiences: readonly string[] | undefined;
+  /** Seconds; 0: no limit of its own. */
+  readonly maxX509TtlSeconds: number;
+  readonly maxJwtTtlSeconds: number;
+};
+
+/** One identity of one pod, as derived from its policy now. */
+export type IssuableEntry = {
+  /** UID of the policy: stable across its edits. */
+  readonly entryId: string;
+  /** Name of the policy. */
+  readonly policy: string;
+  readonly spiffeId: SpiffeId;
+  readonly hint: string;
+  readonly dnsNames: readonly string[];
+  readonly commonName: string;
+  /** Seconds; 0: the default. */
+  readonly x509TtlSeconds: number;
+  readonly jwtTtlSeconds: number;
+  readonly federatesWith: readonly TrustDomain[];
+  readonly jwtClaims: Readonly<Record<string, string>>;
+  readonly jwtIncludeJti: boolean;
+  readonly limits: EntryLimits;
+};
+
+export type IssuablePod = {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly serviceAccount: string;
+  /** Where it is bound; '' before that. */
+  readonly node: string;
+  readonly phase: string;
+  /** Milliseconds since the epoch. */
+  readonly deletionRequestedAt: number | undefined;
+  readonly deletionGraceSeconds: number;
+  readonly version: bigint;
+  /** In order of preference; what is suspended is left out. */
+  readonly entries: readonly IssuableEntry[];
+  /** Reason constant when there are no entries. */
+  readonly refusal: string;
+  /** The pod's volumes of our driver. */
+  readonly volumes: readonly {
+    readonly name: string;
+    readonly attributes: Readonly<Record<string, string>>;
+  }[];
+};
+
+export type PodChange = {
+  readonly podUid: string;
+  readonly node: string;
+  /** The pod object is gone. */
+  readonly gone: boolean;
+};
+
+export type PodSource = {
+  pod(uid: string): IssuablePod | undefined;
+  podsOn(node: string): Iterable<IssuablePod>;
+  /** Of the whole view; a pod's own version is never higher. */
+  readonly version: bigint;
+  readonly restrictionVersion: bigint;
+  /** Whether the view is new enough to sign by. */
+  readonly isFresh: () => boolean;
+  /** Calls `listener` on every change until the returned function is called. */
+  onChange(listener: (change: PodChange) => void): () => void;
+};
+
+/** Bundles of other trust domains, complete. */
+export type FederationSource = {
+  federatedBundles(): readonly Bundle[];
+  onFederationChange(listener: () => void): () => void;
+};

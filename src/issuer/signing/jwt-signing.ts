@@ -1,0 +1,160 @@
+// Signs JWT-SVIDs for entries of one pod. The signature itself is made off the event loop: an RSA
+// signature takes long, and renewals of X.509-SVIDs must not wait for it.
+
+import { hash, randomUUID, sign } from 'node:crypto';
+import { promisify } from 'node:util';
+import type { Clock } from '../../base/clock.ts';
+import { allow, CodedError, type Decision, invalid, refuse } from '../../base/errors.ts';
+import { assembleJwtSvid, prepareJwtSvid } from '../../spiffe/jwt-svid/jwt-svid-signing.ts';
+import type { AuditEvent, AuditLog } from '../audit-log.ts';
+import type { JwtSigner, SigningAuthorities } from '../authority/signing-authorities.ts';
+import type { NodeCaller } from '../caller.ts';
+import type { IssuableEntry, PodSource } from '../pod-source.ts';
+import { checkAudience } from '../policy/audience.ts';
+import type { MintLimits } from '../policy/mint-limits.ts';
+import { REASON } from '../policy/reasons.ts';
+import {
+  decideAudience,
+  decideEntry,
+  type Entitlement,
+  jwtExpiry,
+} from '../policy/signing-policy.ts';
+import { isWorthALine } from './x509-signing.ts';
+
+export type JwtRequest = {
+  readonly podUid: string;
+  readonly items: readonly { readonly entryId: string; readonly expectedSpiffeId: string }[];
+  readonly audience: readonly string[];
+};
+
+export type SignedJwtSvid = {
+  readonly token: string;
+  /** Milliseconds since the epoch. */
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+};
+
+export type JwtSigningOptions = {
+  readonly pods: PodSource;
+  /** Throws `unavailable` while there are none. */
+  readonly authorities: () => SigningAuthorities;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly limits: MintLimits;
+  /** `iss` of every token. */
+  readonly issuer?: string;
+};
+
+export const MAX_JWT_ITEMS = 32;
+
+/** RFC 7519 §4.1 and the OpenID Connect claims that say who somebody is: a policy sets none. */
+const OURS: ReadonlySet<string> = new Set(['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti']);
+
+const signAsync = promisify(sign);
+
+export class JwtSigning {
+  readonly #options: JwtSigningOptions;
+
+  constructor(options: JwtSigningOptions) {
+    this.#options = options;
+  }
+
+  /** One answer an item, in order. Throws `invalid-argument` for a malformed request. */
+  async sign(caller: NodeCaller, request: JwtRequest): Promise<readonly Decision<SignedJwtSvid>[]> {
+    const { items, audience, podUid } = request;
+    if (items.length > MAX_JWT_ITEMS) {
+      throw invalid(`items: ${items.length} exceed ${MAX_JWT_ITEMS}`);
+    }
+    checkAudience(audience);
+    const { audit, authorities, limits } = this.#options;
+    const { trustDomain, jwt } = authorities();
+    let decided = items.map((item) => this.#decide(caller, request, item));
+    const wanted = decided.filter(({ allowed }) => allowed).length;
+    // Counted only for the caller's own pods: nobody else can use up a pod's allowance.
+    if (wanted > 0 && !limits.take(podUid, wanted)) {
+      const throttled = refuse(REASON.THROTTLED, 'pod: too many JWT-SVIDs');
+      decided = decided.map((decision) => (decision.allowed ? throttled : decision));
+    }
+    const results = await Promise.all(
+      decided.map(async (decision) =>
+        decision.allowed ? await this.#signOne(decision.value.entry, audience, jwt) : decision,
+      ),
+    );
+    const common = { trustDomain, node: caller.node, caller: caller.credentialId, podUid };
+    const events = results.flatMap((result, index): AuditEvent[] => {
+      const entryId = items[index]?.entryId ?? '';
+      if (!result.allowed) {
+        const { reason, message: detail } = result;
+        if (!isWorthALine(result)) return [];
+        return [{ ...common, event: 'JwtSvidRefused', entryId, audience, reason, detail }];
+      }
+      const decision = decided[index];
+      const entitled = decision?.allowed ? issuanceOf(decision.value) : {};
+      const signed = tokenOf(result.value, jwt.authorityId);
+      return [{ ...common, event: 'JwtSvidIssued', entryId, audience, ...entitled, ...signed }];
+    });
+    // Throws when a line cannot be written; then no token gets out.
+    audit.append(events);
+    return results;
+  }
+
+  #decide(
+    { node }: NodeCaller,
+    { podUid, audience }: JwtRequest,
+    item: JwtRequest['items'][number],
+  ): Decision<Entitlement> {
+    const { pods, clock } = this.#options;
+    const entitled = decideEntry({
+      ...item,
+      node,
+      pod: pods.pod(podUid),
+      viewIsFresh: pods.isFresh(),
+      now: clock.now(),
+    });
+    if (!entitled.allowed) return entitled;
+    const audienceDecision = decideAudience(entitled.value.entry, audience);
+    return audienceDecision.allowed ? entitled : audienceDecision;
+  }
+
+  async #signOne(
+    entry: IssuableEntry,
+    audience: readonly string[],
+    jwt: JwtSigner,
+  ): Promise<Decision<SignedJwtSvid>> {
+    const { clock, issuer } = this.#options;
+    const now = clock.now();
+    if (jwt.notAfter <= now) throw new CodedError('unavailable', 'the JWT authority has expired');
+    try {
+      const { signingInput, issuedAt, expiresAt } = prepareJwtSvid({
+        algorithm: jwt.algorithm,
+        keyId: jwt.authorityId,
+        spiffeId: entry.spiffeId,
+        audience,
+        issuedAt: now,
+        expiresAt: jwtExpiry(entry, now, jwt.notAfter),
+        claims: new Map(Object.entries(entry.jwtClaims).filter(([name]) => !OURS.has(name))),
+        ...(issuer === undefined ? {} : { issuer }),
+        ...(entry.jwtIncludeJti ? { tokenId: randomUUID() } : {}),
+      });
+      const signature = await signAsync(jwt.algorithm.digest, Buffer.from(signingInput, 'latin1'), {
+        key: jwt.privateKey,
+        dsaEncoding: 'ieee-p1363',
+      });
+      return allow({ token: assembleJwtSvid(signingInput, signature), issuedAt, expiresAt });
+    } catch (thrown) {
+      const { code, message } = CodedError.from(thrown);
+      if (code !== 'invalid-argument') throw thrown;
+      return refuse(REASON.REQUEST_INVALID, message);
+    }
+  }
+}
+
+function issuanceOf({ pod, entry }: Entitlement) {
+  const { policy, spiffeId } = entry;
+  return { pod: `${pod.namespace}/${pod.name}`, policy, spiffeId };
+}
+
+function tokenOf({ token, expiresAt }: SignedJwtSvid, authorityId: string) {
+  const notAfter = new Date(expiresAt).toISOString();
+  return { tokenDigest: hash('sha256', token), authorityId, notAfter };
+}

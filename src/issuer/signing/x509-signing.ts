@@ -1,0 +1,173 @@
+// Signs X.509-SVIDs in small batches: decide, sign, write the audit lines, and only then hand out.
+// Between batches the event loop runs, so that no batch holds up a Watch.
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Clock } from '../../base/clock.ts';
+import { CodedError, type Decision, invalid, type Refused, refuse } from '../../base/errors.ts';
+import type { IssuedX509Svid } from '../../spiffe/x509-svid/x509-svid-issuer.ts';
+import type { AuditEvent, AuditLog } from '../audit-log.ts';
+import type { SigningAuthorities, X509Signer } from '../authority/signing-authorities.ts';
+import type { NodeCaller } from '../caller.ts';
+import type { HeldInventory } from '../held-inventory.ts';
+import type { PodSource } from '../pod-source.ts';
+import { type KeyRegistry, keyDigest } from '../policy/key-registry.ts';
+import type { MintLimits } from '../policy/mint-limits.ts';
+import type { PublishedPods } from '../policy/published-pods.ts';
+import { REASON } from '../policy/reasons.ts';
+import {
+  decideEntry,
+  decideKey,
+  decideX509Life,
+  type Entitlement,
+} from '../policy/signing-policy.ts';
+
+export type X509Item = {
+  readonly podUid: string;
+  readonly entryId: string;
+  readonly expectedSpiffeId: string;
+  /** P-256 point, or SubjectPublicKeyInfo of another type. */
+  readonly publicKey: Uint8Array | undefined;
+};
+
+export type SignedX509Svid = IssuedX509Svid & { readonly chain: readonly Uint8Array[] };
+
+export type X509SigningOptions = {
+  readonly pods: PodSource;
+  /** Throws `unavailable` while there are none. */
+  readonly authorities: () => SigningAuthorities;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly keys: KeyRegistry;
+  readonly published: PublishedPods;
+  readonly inventory: HeldInventory;
+  /** A node renews each entry a few times an hour; what is far more is an attack or a loop. */
+  readonly limits: MintLimits;
+};
+
+export const MAX_ITEMS = 256;
+const BATCH = 32;
+
+type Signed = Entitlement & {
+  readonly svid: IssuedX509Svid;
+  readonly digest: string;
+  readonly serial: string;
+};
+
+type Batch = { readonly caller: NodeCaller; readonly now: number; readonly signer: X509Signer };
+
+export class X509Signing {
+  readonly #options: X509SigningOptions;
+
+  constructor(options: X509SigningOptions) {
+    this.#options = options;
+  }
+
+  /** One answer an item, in order. Throws when nothing of what is left may be handed out. */
+  async sign(
+    caller: NodeCaller,
+    items: readonly X509Item[],
+    signal: AbortSignal,
+  ): Promise<readonly Decision<SignedX509Svid>[]> {
+    if (items.length > MAX_ITEMS) throw invalid(`items: ${items.length} exceed ${MAX_ITEMS}`);
+    const results: Decision<SignedX509Svid>[] = [];
+    for (let at = 0; at < items.length; at += BATCH) {
+      if (at > 0) await nextTurn();
+      if (signal.aborted) throw new CodedError('unavailable', 'the caller went away');
+      results.push(...this.signBatch(caller, items.slice(at, at + BATCH)));
+    }
+    return results;
+  }
+
+  /** One turn's worth, synchronous. */
+  signBatch(caller: NodeCaller, items: readonly X509Item[]): Decision<SignedX509Svid>[] {
+    const { audit, authorities, clock } = this.#options;
+    const now = clock.now();
+    const { trustDomain, x509 } = authorities();
+    if (x509.issuer.notAfter <= now) {
+      throw new CodedError('unavailable', 'the X.509 authority has expired');
+    }
+    const batch = { caller, now, signer: x509 };
+    const common = { trustDomain, node: caller.node, caller: caller.credentialId };
+    const events: AuditEvent[] = [];
+    const results = items.map((item): Decision<SignedX509Svid> => {
+      const signed = this.#signOne(item, batch);
+      if (!signed.allowed) {
+        if (isWorthALine(signed)) events.push({ ...common, ...refusalOf(item, signed) });
+        return signed;
+      }
+      const { svid } = signed.value;
+      events.push({ ...common, ...issuanceOf(signed.value, x509.authorityId) });
+      const chain = [svid.certificateDer, ...x509.above];
+      return { allowed: true, value: { ...svid, chain } };
+    });
+    // Throws when a line cannot be written; then nothing of the batch gets out.
+    audit.append(events);
+    return results;
+  }
+
+  #signOne(item: X509Item, { caller, now, signer }: Batch): Decision<Signed> {
+    const { pods, keys, published, limits, inventory } = this.#options;
+    const { podUid, entryId, publicKey } = item;
+    const entitled = decideEntry({
+      ...item,
+      node: caller.node,
+      pod: pods.pod(podUid),
+      viewIsFresh: pods.isFresh(),
+      now,
+    });
+    if (!entitled.allowed) return entitled;
+    const { pod, entry } = entitled.value;
+    const life = decideX509Life({
+      entry,
+      published: published.isPublished(podUid),
+      prefetched: published.prefetched(podUid, entryId),
+      authorityEnd: signer.issuer.notAfter,
+      now,
+    });
+    if (!life.allowed) return life;
+    const digest = publicKey === undefined ? '' : keyDigest(publicKey);
+    const key = decideKey({ bytes: publicKey, isFree: keys.mayUse(digest, podUid, now) });
+    if (!key.allowed) return key;
+    if (!limits.take(podUid, 1)) return refuse(REASON.THROTTLED, 'pod: too many signatures');
+    try {
+      const { spiffeId, dnsNames, commonName } = entry;
+      const names = { spiffeId, dnsNames, commonName };
+      const svid = signer.issuer.issue({ publicKey: key.value, ...names, ...life.value });
+      // Taken at once, so that the rest of the batch sees it; a batch that fails leaves at most a
+      // key that is reserved for a while.
+      keys.remember(digest, { holder: podUid, notAfter: svid.notAfter });
+      published.countSigned(podUid, entryId);
+      const serial = Buffer.from(svid.serialNumber).toString('hex');
+      inventory.add({ serial, notAfter: svid.notAfter, podUid, entryId, node: caller.node });
+      return { allowed: true, value: { pod, entry, svid, digest, serial } };
+    } catch (thrown) {
+      const { code, message } = CodedError.from(thrown);
+      if (code !== 'invalid-argument') throw thrown;
+      return refuse(REASON.REQUEST_INVALID, message);
+    }
+  }
+}
+
+/** What heals by itself within seconds would fill the log and say nothing. */
+export function isWorthALine({ reason }: Refused): boolean {
+  return reason !== REASON.VIEW_BEHIND && reason !== REASON.THROTTLED;
+}
+
+function refusalOf({ podUid, entryId }: X509Item, { reason, message }: Refused) {
+  return { event: 'X509SvidRefused', podUid, entryId, reason, detail: message } as const;
+}
+
+function issuanceOf({ pod, entry, svid, digest, serial }: Signed, authorityId: string) {
+  return {
+    event: 'X509SvidIssued',
+    podUid: pod.uid,
+    pod: `${pod.namespace}/${pod.name}`,
+    entryId: entry.entryId,
+    policy: entry.policy,
+    spiffeId: entry.spiffeId,
+    serial,
+    keyDigest: digest,
+    authorityId,
+    notAfter: new Date(svid.notAfter).toISOString(),
+  } as const;
+}
