@@ -1,85 +1,83 @@
-// A policy's text template, parsed once and rendered per pod.
+// A policy's text template: Go's text/template with its built-in functions only, parsed once into
+// closures and rendered per pod, each byte of the output tagged with who could have written it.
 
-import { CodedError, invalid } from '../base/errors.ts';
-import { isJsonObject, type JsonObject, ownValue } from './json-value.ts';
-import type { Provenance, Run } from './provenance.ts';
+import { CodedError } from '../base/errors.ts';
+import { type DirectRender, directRender } from './direct.ts';
+import { Execution } from './eval/execution.ts';
+import { type Bodies, compileBody, type Run as RunBody } from './eval/statement.ts';
+import type { Parsed } from './parse/ast.ts';
+import { lineOf, parse } from './parse/parser.ts';
+import type { Run } from './provenance.ts';
+import { reachableFields } from './reach.ts';
+import { dataValue, type TemplateData } from './template-data.ts';
 
 export type { JsonObject } from './json-value.ts';
 export type { Provenance, Run } from './provenance.ts';
+export type { TemplateData } from './template-data.ts';
 
-/** What a template sees; Kubernetes objects in their raw JSON form. */
-export type TemplateData = {
-  readonly trustDomain: string;
-  readonly clusterName: string;
-  readonly clusterDomain: string;
-  readonly pod?: { readonly metadata: JsonObject; readonly spec: JsonObject };
-  readonly node?: { readonly metadata: JsonObject; readonly spec: JsonObject };
-};
-
-type Part = { readonly text: string } | { readonly path: readonly string[] };
+/** UTF-16 units of an action that an error shows. */
+const MAX_SHOWN = 120;
 
 export class Template {
   readonly name: string;
   readonly source: string;
+  /**
+   * Go paths of what the template can reach, such as `PodMeta.Labels`. A path that ends at a
+   * struct, slice or map means all of it.
+   */
   readonly fields: ReadonlySet<string>;
-  readonly #parts: readonly Part[];
+  readonly #body: RunBody;
+  readonly #direct: DirectRender | undefined;
 
-  constructor(name: string, source: string, parts: readonly Part[]) {
+  constructor(name: string, source: string, parsed: Parsed) {
     this.name = name;
     this.source = source;
-    this.#parts = parts;
-    this.fields = new Set(parts.flatMap((part) => ('path' in part ? [part.path.join('.')] : [])));
+    this.fields = reachableFields(parsed);
+    this.#body = compile(parsed);
+    this.#direct = directRender(parsed.root);
   }
 
+  /** Throws `invalid-argument` for the reason RenderFailed. */
   render(data: TemplateData): string {
-    return this.trace(data)
-      .map((run) => run.text)
-      .join('');
+    return this.#direct?.(data) ?? this.#execute(data, false).output;
   }
 
+  /** The output in runs of one provenance each; throws as render does. */
   trace(data: TemplateData): readonly Run[] {
-    return this.#parts.map((part) =>
-      'text' in part ? { text: part.text, from: 'operator' } : this.#run(data, part.path),
+    return this.#execute(data, true).runs;
+  }
+
+  #execute(data: TemplateData, isTraced: boolean): Execution {
+    const execution = new Execution(isTraced);
+    const dot = dataValue(data);
+    execution.declare('$', dot);
+    try {
+      this.#body(execution, dot);
+      return execution;
+    } catch (thrown) {
+      throw this.#failure(thrown, execution);
+    }
+  }
+
+  #failure(thrown: unknown, { at: { at, end } }: Execution): unknown {
+    if (!(thrown instanceof CodedError)) return thrown;
+    const action = this.source.slice(at, end);
+    const shown = action.length > MAX_SHOWN ? `${action.slice(0, MAX_SHOWN)}…` : action;
+    return new CodedError(
+      'invalid-argument',
+      `${this.name}: line ${lineOf(this.source, at)}: ${shown.toWellFormed()}: ${thrown.message}`,
+      { cause: thrown, reason: 'RenderFailed' },
     );
   }
-
-  #run(data: TemplateData, path: readonly string[]): Run {
-    const source = `.${path.join('.')}`;
-    const [root = '', goName = ''] = path;
-    if (root === 'TrustDomain') return { text: data.trustDomain, from: 'operator', source };
-    if (root === 'ClusterName') return { text: data.clusterName, from: 'operator', source };
-    if (root === 'ClusterDomain') return { text: data.clusterDomain, from: 'operator', source };
-    const owner = root.startsWith('Pod') ? data.pod : data.node;
-    const object = root.endsWith('Meta') ? owner?.metadata : owner?.spec;
-    const jsonName = goName === 'UID' ? 'uid' : goName.charAt(0).toLowerCase() + goName.slice(1);
-    let value = object === undefined ? undefined : ownValue(object, jsonName);
-    if (path.length === 3 && isJsonObject(value)) {
-      value = ownValue(value, path[2] ?? '') ?? '<no value>';
-    }
-    if (typeof value === 'string' || value === undefined) {
-      return { text: value ?? '', from: provenanceOf(root, goName), source };
-    }
-    throw new CodedError('invalid-argument', `${this.name}: ${source} is not a string`, {
-      reason: 'RenderFailed',
-    });
-  }
 }
 
+/** Throws `invalid-argument` naming the line and the cause. */
 export function parseTemplate(name: string, source: string): Template {
-  const parts: Part[] = [];
-  let at = 0;
-  for (const match of source.matchAll(/\{\{ *((?:\.\w+)+) *\}\}/g)) {
-    if (match.index > at) parts.push({ text: source.slice(at, match.index) });
-    parts.push({ path: (match[1] ?? '').slice(1).split('.') });
-    at = match.index + match[0].length;
-  }
-  const rest = source.slice(at);
-  if (rest.includes('{{')) throw invalid(`${name}: line 1: not a chain of fields`);
-  if (rest !== '') parts.push({ text: rest });
-  return new Template(name, source, parts);
+  return new Template(name, source, parse(name, source));
 }
 
-function provenanceOf(root: string, goName: string): Provenance {
-  if (root.startsWith('Node') || goName === 'Annotations') return 'node';
-  return goName === 'Namespace' || goName === 'UID' ? 'api' : 'author';
+function compile({ root, templates }: Parsed): RunBody {
+  const bodies: Bodies = new Map();
+  for (const [name, body] of templates) bodies.set(name, compileBody(body, bodies));
+  return compileBody(root, bodies);
 }
