@@ -34,6 +34,7 @@ export class IssuerClient {
   readonly reports = new NodeReports();
   readonly #options: IssuerClientOptions;
   readonly #client: GrpcClient<typeof Issuer>;
+  readonly #stop = new AbortController();
 
   constructor(options: IssuerClientOptions) {
     this.#options = options;
@@ -58,6 +59,7 @@ export class IssuerClient {
       await clock.sleep(backoffMs(attempt, RECONNECT), signal);
       attempt += 1;
     }
+    this.#stop.abort();
     this.#client.close();
   }
 
@@ -73,8 +75,7 @@ export class IssuerClient {
     const { results } = await this.#client.signX509Svids(request, await this.#call());
     return results.map(({ result }): SignedX509 => {
       if (result.case !== 'issued') return refused(result.value);
-      const { chain, notBefore, notAfter } = result.value;
-      return { issued: true, chain, notBefore: toMs(notBefore), notAfter: toMs(notAfter) };
+      return { issued: true, chain: result.value.chain };
     });
   }
 
@@ -102,8 +103,8 @@ export class IssuerClient {
     const onAbort = () => stop.abort();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
-      const reports = this.reports.stream(this.#options.opening(), stop.signal);
       const metadata = { authorization: `Bearer ${await this.#options.token()}` };
+      const reports = this.reports.stream(this.#options.opening, stop.signal);
       for await (const message of this.#client.watch(reports, { signal: stop.signal, metadata })) {
         onMessage();
         this.#apply(message);
@@ -116,7 +117,14 @@ export class IssuerClient {
 
   #apply(message: ToNode): void {
     const { view, log } = this.#options;
-    view.apply(message);
+    try {
+      view.apply(message);
+    } catch (err) {
+      // One pod's message that makes no sense must not keep the others from being heard. It changed
+      // nothing and is not acknowledged.
+      log.error({ err }, 'Ignored a message of the issuer that does not parse');
+      return;
+    }
     const { message: applied } = message;
     switch (applied.case) {
       case 'podIdentities':
@@ -142,7 +150,7 @@ export class IssuerClient {
 
   async #call() {
     const metadata = { authorization: `Bearer ${await this.#options.token()}` };
-    return { metadata, timeoutMs: CALL_TIMEOUT_MS };
+    return { metadata, timeoutMs: CALL_TIMEOUT_MS, signal: this.#stop.signal };
   }
 }
 

@@ -18,9 +18,11 @@ export class NodeReports {
   }
 
   /** A stream of reports: first `opening`, then what is added, until aborted. */
-  async *stream(opening: readonly Report[], signal: AbortSignal) {
+  async *stream(opening: () => readonly Report[], signal: AbortSignal) {
+    // In one step: what is added from here on is not in the opening.
     this.#waiting.clear();
-    for (const report of opening) yield { report };
+    const reports = opening();
+    for (const report of reports) yield { report };
     this.#tick.set(true);
     for await (const _ of this.#tick.watch(signal)) {
       for (const [key, report] of this.#waiting) {

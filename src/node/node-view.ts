@@ -5,8 +5,8 @@
 import { CodedError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import {
-  parseSpiffeId,
   parseTrustDomain,
+  parseWorkloadSpiffeId,
   type SpiffeId,
   type TrustDomain,
 } from '../spiffe/spiffe-id.ts';
@@ -17,6 +17,7 @@ import type {
   PodIdentities,
   ToNode,
 } from '../transport/gen/signet/issuer_pb.ts';
+import { readIssuerBundle } from './issuer-bundle.ts';
 import type { WorkloadBundle } from './svid/pod-answer.ts';
 
 /** One identity a pod is entitled to; its SVID is another matter. */
@@ -46,6 +47,8 @@ export type PodView = {
 
 export type NodeViewOptions = {
   readonly log: Logger;
+  /** Whose identities and whose own bundle are taken in, and no other's. */
+  readonly trustDomain: TrustDomain;
   readonly onPod: (podUid: string) => void;
   readonly onBundles: () => void;
 };
@@ -90,7 +93,7 @@ export class NodeView {
         this.#applyBundles(message.value);
         return;
       case 'podIdentities':
-        this.#applyPod(readPod(message.value));
+        this.#applyPod(readPod(message.value, this.#options.trustDomain));
         return;
       case 'podGone': {
         const pod = this.#pods.get(message.value.podUid);
@@ -115,13 +118,20 @@ export class NodeView {
   }
 
   #applyBundles(bundles: Bundles): void {
+    const { log, trustDomain } = this.#options;
     if (bundles.own === undefined) throw new CodedError('internal', 'bundles.own: missing');
-    const own = readBundle(bundles.own);
+    const own = readIssuerBundle(bundles.own);
+    if (own.trustDomain !== trustDomain || own.x509.length === 0) {
+      throw new CodedError('internal', `bundles.own: not a usable bundle of ${trustDomain}`);
+    }
     if (this.#own !== undefined && own.sequence < this.#own.sequence) {
-      this.#options.log.warn({ reason: 'OlderBundle' }, 'Ignored a bundle of a lower sequence');
+      log.warn({ reason: 'OlderBundle' }, 'Ignored a bundle of a lower sequence');
       return;
     }
-    const federated = bundles.federated.map(readBundle);
+    const federated = bundles.federated
+      .map((bundle) => readFederated(bundle, log))
+      .filter((bundle) => bundle !== undefined)
+      .filter((bundle) => bundle.trustDomain !== trustDomain);
     this.#own = keep(this.#own, own);
     const named = new Set(federated.map((bundle) => bundle.trustDomain));
     for (const trustDomain of this.#federated.keys()) {
@@ -146,32 +156,33 @@ function keep(before: WorkloadBundle | undefined, now: WorkloadBundle): Workload
   return same ? before : now;
 }
 
-function readBundle(bundle: Bundle): WorkloadBundle {
-  return {
-    trustDomain: parseTrustDomain(bundle.trustDomain),
-    sequence: bundle.sequence,
-    x509: new Uint8Array(Buffer.concat(bundle.x509Authorities)),
-    jwks: bundle.jwtAuthorities,
-  };
+// A federated bundle that cannot be used is that trust domain's loss, nobody else's.
+function readFederated(bundle: Bundle, log: Logger): WorkloadBundle | undefined {
+  try {
+    return readIssuerBundle(bundle);
+  } catch (err) {
+    log.warn({ err }, 'Left out the bundle of a federated trust domain');
+    return undefined;
+  }
 }
 
-function readPod(pod: PodIdentities): PodView {
+function readPod(pod: PodIdentities, trustDomain: TrustDomain): PodView {
   return {
     podUid: pod.podUid,
     namespace: pod.namespace,
     name: pod.name,
     serviceAccount: pod.serviceAccount,
     version: pod.version,
-    entries: pod.entries.map(readEntry),
+    entries: pod.entries.map((entry) => readEntry(entry, trustDomain)),
     refusal: pod.refusal === '' ? 'NoPolicy' : pod.refusal,
     gone: false,
   };
 }
 
-function readEntry(entry: Entry): PodEntry {
+function readEntry(entry: Entry, trustDomain: TrustDomain): PodEntry {
   return {
     entryId: entry.entryId,
-    spiffeId: parseSpiffeId(entry.spiffeId),
+    spiffeId: parseWorkloadSpiffeId(entry.spiffeId, trustDomain),
     hint: entry.hint,
     federatesWith: entry.federatesWith.map(parseTrustDomain),
     jwtDenied: entry.jwtDenied,

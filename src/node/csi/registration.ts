@@ -27,6 +27,7 @@ export type RegistrationState = 'waiting' | 'registered' | 'refused' | 'yielded'
 
 export class Registration {
   readonly #options: RegistrationOptions;
+  #socket: PluginSocket | undefined;
   #state: RegistrationState = 'waiting';
   #refusedSince: number | undefined;
 
@@ -38,29 +39,40 @@ export class Registration {
     return this.#state;
   }
 
-  /** Registers and stays registered until aborted. Throws when the kubelet refuses for too long. */
-  async run(signal: AbortSignal): Promise<void> {
-    const { driverName, registryDirectory, clock, log } = this.#options;
-    const socket = await PluginSocket.listen({
+  /** Shows the kubelet where we are: it calls back at once. */
+  async listen(): Promise<void> {
+    const { driverName, registryDirectory } = this.#options;
+    this.#socket = await PluginSocket.listen({
       path: `${registryDirectory}/${driverName}-reg.sock`,
       services: [this.#service()],
     });
-    try {
-      while (!signal.aborted) {
-        await clock.sleep(LOOK_EVERY_MS, signal);
-        if (signal.aborted || this.#state === 'yielded') continue;
-        const holder = socket.holder();
-        if (holder === 'none') await socket.bindAgain();
-        if (holder === 'foreign') {
-          this.#state = 'yielded';
-          log.warn({ reason: 'NewerInstance' }, 'Yielded the registration to another instance');
-        }
+  }
+
+  /** Stays registered until aborted. Throws when the kubelet refuses for too long. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    while (!signal.aborted && this.#state !== 'yielded') {
+      await clock.sleep(LOOK_EVERY_MS, signal);
+      const socket = this.#socket;
+      if (signal.aborted || socket === undefined) return;
+      const holder = socket.holder();
+      if (holder === 'foreign') {
+        this.#state = 'yielded';
+        log.warn({ reason: 'NewerInstance' }, 'Yielded the registration to another instance');
+      } else if (holder === 'none') {
+        await socket.bindAgain();
+      } else if (this.#state === 'refused') {
         // The kubelet looks again when the name appears anew.
-        if (this.#state === 'refused') await this.#retry(socket);
+        await this.#retry(socket);
       }
-    } finally {
-      await socket.close();
     }
+  }
+
+  /** Deregisters, unless another instance holds the name. */
+  async close(): Promise<void> {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    await socket?.close();
   }
 
   async #retry(socket: PluginSocket): Promise<void> {

@@ -5,6 +5,7 @@ import { Latest } from '../../base/latest.ts';
 import type { NodeView, PodEntry, PodView } from '../node-view.ts';
 import type { VolumeRecord } from '../volume/volume-records.ts';
 import { type HeldSvid, isDue, toIdentity } from './held-svid.ts';
+import type { JwtSvids } from './jwt-svids.ts';
 import { PENDING, type PodAnswer, sameAnswer, UNKNOWN } from './pod-answer.ts';
 
 type RefusedEntry = {
@@ -18,11 +19,13 @@ const ASK_AGAIN_AFTER_MS = 30_000;
 
 export class PodSvids {
   readonly answer = new Latest<PodAnswer>();
+  readonly jwtSvids: JwtSvids;
   readonly #held = new Map<string, HeldSvid>();
   readonly #refused = new Map<string, RefusedEntry>();
   #volume: VolumeRecord | undefined;
 
-  constructor() {
+  constructor(jwtSvids: JwtSvids) {
+    this.jwtSvids = jwtSvids;
     this.answer.set(UNKNOWN);
   }
 

@@ -7,8 +7,6 @@ export type SignedX509 =
       readonly issued: true;
       /** DER certificates, leaf first. */
       readonly chain: readonly Uint8Array[];
-      readonly notBefore: number;
-      readonly notAfter: number;
     }
   | { readonly issued: false; readonly reason: string; readonly message: string };
 

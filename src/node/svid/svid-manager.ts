@@ -8,10 +8,11 @@ import type { Latest } from '../../base/latest.ts';
 import type { Logger } from '../../base/log.ts';
 import { WorkQueue } from '../../base/work-queue.ts';
 import type { NodeView, PodEntry } from '../node-view.ts';
+import type { PodAnswers } from '../volume/pod-answers.ts';
 import type { VolumeRecord } from '../volume/volume-records.ts';
-import type { PodAnswers } from '../volume/volumes.ts';
 import { type HeldSvid, renewAt } from './held-svid.ts';
 import { readIssued } from './issued-chain.ts';
+import { JwtSvids, type JwtSvidsOptions } from './jwt-svids.ts';
 import type { PodAnswer } from './pod-answer.ts';
 import { isSamePod, PodSvids } from './pod-svids.ts';
 import type { SignedX509, X509Item } from './signing-batch.ts';
@@ -21,6 +22,7 @@ export type SvidManagerOptions = {
   readonly clock: Clock;
   readonly log: Logger;
   readonly sign: (item: X509Item) => Promise<SignedX509>;
+  readonly signJwt: JwtSvidsOptions['sign'];
   readonly onPublished: (podUid: string) => void;
   readonly onUnpublished: (podUid: string) => void;
 };
@@ -52,6 +54,10 @@ export class SvidManager implements PodAnswers {
 
   answerOf(podUid: string): Latest<PodAnswer> {
     return this.#pod(podUid).answer;
+  }
+
+  jwtSvidsOf(podUid: string): JwtSvids {
+    return this.#pod(podUid).jwtSvids;
   }
 
   requireMatch(volume: VolumeRecord): void {
@@ -91,13 +97,18 @@ export class SvidManager implements PodAnswers {
       this.#view.forget(podUid);
       return;
     }
+    // Whatever changed may be what a token was allowed by.
+    this.#pods.get(podUid)?.jwtSvids.clear();
     this.#queue.add(podUid);
     if (view.entries.length === 0) this.#show(podUid);
     else void this.#withdrawSoon(podUid);
   }
 
   bundlesChanged(): void {
-    for (const podUid of this.#pods.keys()) this.#show(podUid);
+    for (const [podUid, pod] of this.#pods) {
+      pod.jwtSvids.clear();
+      this.#show(podUid);
+    }
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -147,15 +158,14 @@ export class SvidManager implements PodAnswers {
       log.warn({ ...fields, reason, message }, 'Refused an X.509-SVID');
       return;
     }
-    const { notBefore, notAfter } = signed;
+    const issued = readIssued(signed.chain, { spiffeId, point: key.point });
+    const { notAfter } = issued;
     pod.accept({
       entryId,
       contentDigest,
       spiffeId,
-      ...readIssued(signed.chain, { spiffeId, point: key.point }),
+      ...issued,
       key: key.pkcs8,
-      notBefore,
-      notAfter,
       renewAt: renewAt(clock.now(), notAfter, `${podUid}/${entryId}`),
     });
     log.debug({ ...fields, notAfter: new Date(notAfter).toISOString() }, 'Received X.509-SVID');
@@ -173,7 +183,8 @@ export class SvidManager implements PodAnswers {
   #pod(podUid: string): PodSvids {
     let pod = this.#pods.get(podUid);
     if (pod === undefined) {
-      pod = new PodSvids();
+      const { clock, signJwt } = this.#options;
+      pod = new PodSvids(new JwtSvids(podUid, { clock, sign: signJwt }));
       this.#pods.set(podUid, pod);
     }
     return pod;

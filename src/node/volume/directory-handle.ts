@@ -5,6 +5,7 @@
 import {
   closeSync,
   constants,
+  fstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -18,6 +19,7 @@ const OPEN_DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_
 
 export class DirectoryHandle {
   readonly #fd: number;
+  #closed = false;
 
   private constructor(fd: number) {
     this.#fd = fd;
@@ -48,10 +50,13 @@ export class DirectoryHandle {
   walk(names: readonly string[]): DirectoryHandle | undefined {
     let at: DirectoryHandle | undefined = this.openChild('.');
     for (const name of names) {
-      const next: DirectoryHandle | undefined = at?.openChild(name);
-      at?.close();
-      if (next === undefined) return undefined;
-      at = next;
+      if (at === undefined) return undefined;
+      const above: DirectoryHandle = at;
+      try {
+        at = above.openChild(name);
+      } finally {
+        above.close();
+      }
     }
     return at;
   }
@@ -83,7 +88,7 @@ export class DirectoryHandle {
 
   /** The kernel's id of the mount that this directory lies on. */
   get mountId(): string {
-    const info = readFileSync(`/proc/self/fdinfo/${this.#fd}`, 'latin1');
+    const info = readFileSync(`/proc/self/fdinfo/${this.#open()}`, 'latin1');
     const match = /^mnt_id:\s*(\d+)$/m.exec(info);
     if (match?.[1] === undefined) throw new Error('fdinfo without mnt_id');
     return match[1];
@@ -91,11 +96,23 @@ export class DirectoryHandle {
 
   /** A path to `name` inside this directory that stays right while the handle is open. */
   pathOf(name: string): string {
-    return `/proc/self/fd/${this.#fd}/${name}`;
+    return `/proc/self/fd/${this.#open()}/${name}`;
+  }
+
+  isSameAs(other: DirectoryHandle): boolean {
+    const [a, b] = [fstatSync(this.#open()), fstatSync(other.#open())];
+    return a.ino === b.ino && a.dev === b.dev;
   }
 
   close(): void {
-    closeSync(this.#fd);
+    closeSync(this.#open());
+    this.#closed = true;
+  }
+
+  // The number of a closed descriptor may by now be another volume's.
+  #open(): number {
+    if (this.#closed) throw new TypeError('the directory handle is closed');
+    return this.#fd;
   }
 }
 

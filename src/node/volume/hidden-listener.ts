@@ -21,11 +21,18 @@ export type HiddenListenerOptions = {
 
 export class HiddenListener {
   readonly #server: Server;
+  readonly #connections: ReadonlySet<Socket>;
+  /** Of the socket's name: tells whether the public name is still this one. */
   readonly inode: number;
 
-  private constructor(server: Server, inode: number) {
-    this.#server = server;
-    this.inode = inode;
+  private constructor(parts: {
+    server: Server;
+    connections: ReadonlySet<Socket>;
+    inode: number;
+  }) {
+    this.#server = parts.server;
+    this.#connections = parts.connections;
+    this.inode = parts.inode;
   }
 
   static async bind(options: HiddenListenerOptions): Promise<HiddenListener> {
@@ -34,8 +41,11 @@ export class HiddenListener {
     if (Buffer.byteLength(hidden) > MAX_SOCKET_PATH_BYTES) {
       throw new Error(`socket path over ${MAX_SOCKET_PATH_BYTES} bytes: ${hidden}`);
     }
+    const connections = new Set<Socket>();
     // Half-open connections are the peer's way of ending its requests; the transport closes.
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, (connection) => {
+    const server = createServer({ allowHalfOpen: true }, (connection) => {
+      connections.add(connection);
+      connection.once('close', () => connections.delete(connection));
       connection.on('error', () => connection.destroy());
       options.accept(connection);
     });
@@ -44,24 +54,31 @@ export class HiddenListener {
       server.once('error', reject);
       server.listen(hidden, () => {
         server.off('error', reject);
+        // A connection that could not be accepted is its peer's loss, not the process's end.
+        server.on('error', () => {});
         resolve();
       });
     });
     try {
       // The umask shapes what bind makes, so the mode is set for itself.
       chmodSync(hidden, options.mode);
+      const inode = lstatSync(hidden).ino;
       renameSync(hidden, shown);
-      return new HiddenListener(server, lstatSync(shown).ino);
+      return new HiddenListener({ server, connections, inode });
     } catch (thrown) {
       server.close();
       throw thrown;
     }
   }
 
-  /** Stops accepting. The public name stays: a successor takes it over, or clients retry. */
+  /**
+   * Stops accepting and drops the connections that are left. The public name stays: a successor
+   * takes it over, or clients retry.
+   */
   async close(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
+      for (const connection of this.#connections) connection.destroy();
     });
   }
 

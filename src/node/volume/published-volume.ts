@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net';
 import { HiddenListener } from './hidden-listener.ts';
+import type { TargetPath } from './target-path.ts';
 import { PUBLIC_SOCKET, type VolumeDirectory } from './volume-directory.ts';
 import type { VolumeRecord } from './volume-records.ts';
 
@@ -26,6 +27,8 @@ export class PublishedVolume {
   readonly #directory: VolumeDirectory;
   readonly #endpoint: WorkloadEndpoint;
   #listener: HiddenListener;
+  /** Listeners whose name was lost; connections made through them live on. */
+  readonly #before: HiddenListener[] = [];
 
   private constructor(
     record: VolumeRecord,
@@ -43,9 +46,21 @@ export class PublishedVolume {
     serve: ServeWorkload,
   ): Promise<PublishedVolume> {
     const endpoint = serve(record);
-    const listener = await listen(directory, endpoint);
-    directory.linkAliases();
-    return new PublishedVolume(record, { directory, endpoint, listener });
+    let listener: HiddenListener | undefined;
+    try {
+      listener = await listen(directory, endpoint);
+      directory.linkAliases();
+      return new PublishedVolume(record, { directory, endpoint, listener });
+    } catch (thrown) {
+      await listener?.close();
+      await endpoint.close();
+      throw thrown;
+    }
+  }
+
+  /** Whether the target path still leads to the directory that is served. */
+  isAt(target: TargetPath, podsDirectory: string): boolean {
+    return this.#directory.isAt(target, podsDirectory);
   }
 
   /**
@@ -57,6 +72,7 @@ export class PublishedVolume {
     const before = this.#listener;
     this.#listener = await listen(this.#directory, this.#endpoint);
     this.#directory.linkAliases();
+    this.#before.push(before);
     before.stopAccepting();
   }
 
@@ -64,7 +80,7 @@ export class PublishedVolume {
   async close(): Promise<void> {
     this.#listener.stopAccepting();
     await this.#endpoint.close();
-    await this.#listener.close();
+    await Promise.all([this.#listener, ...this.#before].map(async (one) => await one.close()));
     this.#directory.close();
   }
 }

@@ -56,6 +56,20 @@ export class VolumeDirectory {
     });
   }
 
+  /** Whether the target path still leads here: the directory may have been removed or replaced. */
+  isAt(target: TargetPath, podsDirectory: string): boolean {
+    const found = withParent(target, podsDirectory, (parent) => {
+      const handle = openOwn(parent, target);
+      if (handle === undefined) return false;
+      try {
+        return handle.isSameAs(this.#handle);
+      } finally {
+        handle.close();
+      }
+    });
+    return found ?? false;
+  }
+
   /** Puts the alias names beside the socket; what stands there already right is left alone. */
   linkAliases(): void {
     for (const alias of ALIASES) {
@@ -90,14 +104,21 @@ function withParent<T>(
   podsDirectory: string,
   act: (parent: DirectoryHandle) => T,
 ): T | undefined {
-  const root = DirectoryHandle.openRoot(podsDirectory);
-  const parent = root.walk(targetSegments(target).slice(0, -1));
-  root.close();
+  const parent = openParent(target, podsDirectory);
   if (parent === undefined) return undefined;
   try {
     return act(parent);
   } finally {
     parent.close();
+  }
+}
+
+function openParent(target: TargetPath, podsDirectory: string): DirectoryHandle | undefined {
+  const root = DirectoryHandle.openRoot(podsDirectory);
+  try {
+    return root.walk(targetSegments(target).slice(0, -1));
+  } finally {
+    root.close();
   }
 }
 

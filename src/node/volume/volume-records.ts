@@ -28,6 +28,7 @@ export type VolumeRecord = {
   readonly attributes: Readonly<Record<string, string>>;
 };
 
+type StringFields = Omit<VolumeRecord, 'attributes'>;
 const FIELDS = [
   'volumeId',
   'targetPath',
@@ -113,5 +114,8 @@ function parseRecord(text: string): VolumeRecord {
     attributes !== null &&
     Object.values(attributes).every((item) => typeof item === 'string');
   if (!flat) throw new Error('attributes is not a map of strings');
-  return value as VolumeRecord;
+  return Object.freeze({
+    ...(Object.fromEntries(FIELDS.map((name) => [name, fields.get(name)])) as StringFields),
+    attributes: attributes as VolumeRecord['attributes'],
+  });
 }

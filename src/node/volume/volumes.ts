@@ -2,44 +2,32 @@
 // transaction: record, directory, socket, then OK; a failure before OK takes back what that call
 // made and nothing else. Calls for one target never overlap.
 
-import type { Clock } from '../../base/clock.ts';
 import { CodedError, invalid } from '../../base/errors.ts';
-import type { Latest } from '../../base/latest.ts';
 import type { Logger } from '../../base/log.ts';
 import { REQUIRE_IDENTITY } from '../csi/publish-request.ts';
-import type { PodAnswer } from '../svid/pod-answer.ts';
-import { isErrno } from './directory-handle.ts';
+import { awaitIdentity, type IdentityWait } from './identity-wait.ts';
+import type { PodAnswers } from './pod-answers.ts';
+import { asPublishError } from './publish-error.ts';
 import { PublishedVolume, type ServeWorkload } from './published-volume.ts';
 import { ephemeralVolumeId, parseTargetPath, type TargetPath } from './target-path.ts';
 import { VolumeDirectory } from './volume-directory.ts';
 import type { VolumeRecord, VolumeRecords } from './volume-records.ts';
 
-/** What volumes need to know of identities. */
-export type PodAnswers = {
-  answerOf(podUid: string): Latest<PodAnswer>;
-  /** Throws `invalid-argument` when the issuer knows the pod under another name or account. */
-  requireMatch(volume: VolumeRecord): void;
-  published(volume: VolumeRecord): void;
-  unpublished(podUid: string): void;
-};
-
-export type VolumesOptions = {
+export type VolumesOptions = IdentityWait & {
   readonly kubeletRoot: string;
   readonly records: VolumeRecords;
   readonly answers: PodAnswers;
   readonly serve: ServeWorkload;
-  readonly clock: Clock;
   readonly log: Logger;
-  /** How long a publish waits for an identity that is expected or not yet ruled out. */
-  readonly publishWaitMs: number;
-  /** The same for a volume that demands an identity. */
-  readonly requireIdentityWaitMs: number;
 };
 
 export class Volumes {
   readonly #options: VolumesOptions;
   readonly #volumes = new Map<string, PublishedVolume>();
   readonly #busy = new Set<string>();
+  /** Volumes that a sweep is looking at, until it is done with them. */
+  readonly #swept = new Map<string, Promise<void>>();
+  #closed = false;
 
   constructor(options: VolumesOptions) {
     this.#options = options;
@@ -71,7 +59,8 @@ export class Volumes {
         log.info(fields, 'Dropped the record of a volume whose directory is gone');
         return;
       }
-      volume.answered = true;
+      // A volume that demands an identity may have been held when the process ended.
+      volume.answered = record.attributes[REQUIRE_IDENTITY] !== 'true';
       this.#volumes.set(record.volumeId, volume);
       answers.published(record);
     } catch (err) {
@@ -81,12 +70,13 @@ export class Volumes {
 
   async publish(record: VolumeRecord, signal: AbortSignal): Promise<void> {
     await this.#exclusively(record.volumeId, async () => {
-      const existing = this.#existing(record);
-      const volume = existing ?? (await this.#create(record));
-      await volume.ensurePublic();
+      const volume = await this.#ensure(record);
       if (volume.answered) return;
       try {
-        await this.#awaitIdentity(volume, signal);
+        const { answers } = this.#options;
+        const answer = answers.answerOf(record.podUid);
+        await awaitIdentity(record, answer, { ...this.#options, signal });
+        answers.requireMatch(record);
         volume.answered = true;
       } catch (thrown) {
         // What the kubelet retries finds the volume as it is; what it does not retry leaves nothing.
@@ -97,52 +87,89 @@ export class Volumes {
   }
 
   async unpublish(volumeId: string, targetPath: string): Promise<void> {
-    const { kubeletRoot, records, answers } = this.#options;
+    const { kubeletRoot, records } = this.#options;
     const target = parseTargetPath(targetPath, kubeletRoot);
     if (volumeId !== ephemeralVolumeId(target.podUid, target.volumeName)) {
       throw invalid('volume_id: is not the id of the pod and volume of target_path');
     }
     await this.#exclusively(volumeId, async () => {
-      await this.#volumes.get(volumeId)?.close();
+      await this.#drop(volumeId);
       VolumeDirectory.remove(target, podsDirectory(kubeletRoot));
       records.remove(volumeId);
-      if (this.#volumes.delete(volumeId) && !this.#hasVolumeOf(target.podUid)) {
-        answers.unpublished(target.podUid);
-      }
     });
   }
 
   async #discard(volume: PublishedVolume): Promise<void> {
-    const { kubeletRoot, records, answers } = this.#options;
-    const { volumeId, targetPath, podUid } = volume.record;
-    await volume.close();
-    this.#undo(parseTargetPath(targetPath, kubeletRoot));
-    records.remove(volumeId);
+    const { volumeId, targetPath } = volume.record;
+    await this.#drop(volumeId);
+    this.#undo(parseTargetPath(targetPath, this.#options.kubeletRoot));
+    this.#options.records.remove(volumeId);
+  }
+
+  /** Stops serving a volume; nothing on the disk is touched. */
+  async #drop(volumeId: string): Promise<void> {
+    const volume = this.#volumes.get(volumeId);
+    if (volume === undefined) return;
     this.#volumes.delete(volumeId);
-    if (!this.#hasVolumeOf(podUid)) answers.unpublished(podUid);
+    await volume.close();
+    const { podUid } = volume.record;
+    if (!this.#hasVolumeOf(podUid)) this.#options.answers.unpublished(podUid);
   }
 
   /** Puts back public names that somebody removed. */
   async sweep(): Promise<void> {
     for (const volume of this.#volumes.values()) {
-      if (!this.#busy.has(volume.record.volumeId)) await volume.ensurePublic();
+      const { volumeId } = volume.record;
+      if (this.#busy.has(volumeId)) continue;
+      const looked = this.#ensurePublic(volume).finally(() => this.#swept.delete(volumeId));
+      this.#swept.set(volumeId, looked);
+      await looked;
+    }
+  }
+
+  async #ensurePublic(volume: PublishedVolume): Promise<void> {
+    try {
+      await volume.ensurePublic();
+    } catch (err) {
+      const { volumeId, podUid } = volume.record;
+      this.#options.log.warn({ volumeId, podUid, err }, 'Failed to put a socket back');
     }
   }
 
   /** Stops serving. Records, directories and socket names stay for the next instance. */
   async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(this.#swept.values());
     await Promise.all([...this.#volumes.values()].map(async (volume) => await volume.close()));
     this.#volumes.clear();
   }
 
-  #existing(record: VolumeRecord): PublishedVolume | undefined {
+  async #ensure(record: VolumeRecord): Promise<PublishedVolume> {
+    try {
+      return (await this.#existing(record)) ?? (await this.#create(record));
+    } catch (thrown) {
+      throw asPublishError(thrown);
+    }
+  }
+
+  async #existing(record: VolumeRecord): Promise<PublishedVolume | undefined> {
     const volume = this.#volumes.get(record.volumeId);
     if (volume === undefined) return undefined;
-    if (JSON.stringify(volume.record) === JSON.stringify(record)) return volume;
-    throw new CodedError(
-      'already-exists',
-      'volume_context: the volume is published with other attributes',
-    );
+    if (JSON.stringify(volume.record) !== JSON.stringify(record)) {
+      throw new CodedError(
+        'already-exists',
+        'volume_context: the volume is published with other attributes',
+      );
+    }
+    const { kubeletRoot } = this.#options;
+    const target = parseTargetPath(record.targetPath, kubeletRoot);
+    if (volume.isAt(target, podsDirectory(kubeletRoot))) {
+      await volume.ensurePublic();
+      return volume;
+    }
+    // Somebody removed or replaced the directory: what is held open is not what the pod will see.
+    await this.#drop(record.volumeId);
+    return undefined;
   }
 
   async #create(record: VolumeRecord): Promise<PublishedVolume> {
@@ -159,13 +186,19 @@ export class Volumes {
       return volume;
     } catch (thrown) {
       records.remove(record.volumeId);
-      throw asPublishError(thrown);
+      throw thrown;
     }
   }
 
   async #bind(record: VolumeRecord, create: boolean): Promise<PublishedVolume | undefined> {
     const { kubeletRoot, serve } = this.#options;
     const target = parseTargetPath(record.targetPath, kubeletRoot);
+    // A record from the disk is as good as a request only if it means one volume.
+    const { podUid, volumeName } = target;
+    const volumeId = ephemeralVolumeId(podUid, volumeName);
+    const consistent =
+      record.volumeId === volumeId && record.podUid === podUid && record.volumeName === volumeName;
+    if (!consistent) throw new CodedError('internal', 'the record contradicts its target path');
     const directory = VolumeDirectory.open(target, {
       podsDirectory: podsDirectory(kubeletRoot),
       create,
@@ -188,40 +221,18 @@ export class Volumes {
     }
   }
 
-  // Known to get none: OK at once. Expected, or not ruled out yet: hold, then OK all the same. A
-  // volume that demands an identity holds longer and then fails in a way the kubelet retries.
-  async #awaitIdentity(volume: PublishedVolume, signal: AbortSignal): Promise<void> {
-    const { answers, clock, publishWaitMs, requireIdentityWaitMs } = this.#options;
-    const { record } = volume;
-    const required = record.attributes[REQUIRE_IDENTITY] === 'true';
-    const wait = new AbortController();
-    const stop = () => wait.abort();
-    signal.addEventListener('abort', stop, { once: true });
-    void clock.sleep(required ? requireIdentityWaitMs : publishWaitMs, wait.signal).then(stop);
-    const settled = await answers
-      .answerOf(record.podUid)
-      .first((now) => now.kind === 'served' || (now.kind === 'refused' && !required), wait.signal);
-    signal.removeEventListener('abort', stop);
-    wait.abort();
-    if (signal.aborted) throw new CodedError('aborted', 'the kubelet cancelled the call');
-    answers.requireMatch(record);
-    if (required && settled === undefined) {
-      const now = answers.answerOf(record.podUid).value;
-      const reason = now?.kind === 'refused' ? now.reason : 'Pending';
-      throw new CodedError('unavailable', `no identity issued: ${reason}`, { reason });
-    }
-  }
-
   #hasVolumeOf(podUid: string): boolean {
     return [...this.#volumes.values()].some((volume) => volume.record.podUid === podUid);
   }
 
   async #exclusively(volumeId: string, act: () => Promise<void>): Promise<void> {
+    if (this.#closed) throw new CodedError('unavailable', 'the node plugin is shutting down');
     if (this.#busy.has(volumeId)) {
       throw new CodedError('aborted', 'volume_id: another call for this volume is under way');
     }
     this.#busy.add(volumeId);
     try {
+      await this.#swept.get(volumeId);
       await act();
     } finally {
       this.#busy.delete(volumeId);
@@ -231,18 +242,4 @@ export class Volumes {
 
 function podsDirectory(kubeletRoot: string): string {
   return `${kubeletRoot}/pods`;
-}
-
-// A full or read-only disk heals without the kubelet giving the volume up, so the code is one that
-// it retries.
-function asPublishError(thrown: unknown): unknown {
-  for (const code of ['ENOSPC', 'EROFS', 'EDQUOT', 'EMFILE', 'ENFILE', 'EIO', 'EACCES']) {
-    if (isErrno(thrown, code)) {
-      return new CodedError('unavailable', `the node cannot store the volume: ${code}`, {
-        cause: thrown,
-        reason: 'NodeStorage',
-      });
-    }
-  }
-  return thrown;
 }

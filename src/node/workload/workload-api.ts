@@ -24,9 +24,14 @@ import {
 
 export type WorkloadApiOptions = {
   readonly pod: VolumeRecord;
-  readonly answer: Latest<PodAnswer>;
-  readonly jwtSvids: JwtSvids;
+  readonly answers: WorkloadAnswers;
   readonly clock: Clock;
+};
+
+/** What a pod gets; looked up for each call, because a pod's state may be dropped and made anew. */
+export type WorkloadAnswers = {
+  answerOf(podUid: string): Latest<PodAnswer>;
+  jwtSvidsOf(podUid: string): JwtSvids;
 };
 
 /** How long a call waits for a first answer right after a start, before it says Unavailable. */
@@ -81,7 +86,7 @@ async function* follow<M>(
 ): AsyncGenerator<M, void, undefined> {
   let last = await firstServed(options, call);
   yield projection.message(last);
-  for await (const answer of options.answer.watch(call.signal)) {
+  for await (const answer of answerOf(options).watch(call.signal)) {
     const served = requireServed(options.pod, answer);
     if (projection.same(last, served)) continue;
     last = served;
@@ -95,13 +100,18 @@ async function firstServed(options: WorkloadApiOptions, call: Call): Promise<Ser
   const stop = () => wait.abort();
   call.signal.addEventListener('abort', stop, { once: true });
   void options.clock.sleep(FIRST_ANSWER_WAIT_MS, wait.signal).then(stop);
-  const answer = await options.answer.first(
+  const present = answerOf(options);
+  const answer = await present.first(
     (now) => now.kind === 'served' || now.kind === 'refused',
     wait.signal,
   );
   call.signal.removeEventListener('abort', stop);
   wait.abort();
-  return requireServed(options.pod, answer ?? options.answer.value ?? { kind: 'unknown' });
+  return requireServed(options.pod, answer ?? present.value ?? { kind: 'unknown' });
+}
+
+function answerOf({ answers, pod }: WorkloadApiOptions): Latest<PodAnswer> {
+  return answers.answerOf(pod.podUid);
 }
 
 function requireServed(pod: VolumeRecord, answer: PodAnswer): ServedAnswer {
@@ -132,11 +142,13 @@ async function signed(
   audience: readonly string[],
 ): Promise<readonly string[]> {
   try {
-    return await options.jwtSvids.fetch(identities, audience);
+    const jwtSvids = options.answers.jwtSvidsOf(options.pod.podUid);
+    return await jwtSvids.fetch(identities, [...new Set(audience)]);
   } catch (thrown) {
-    const error = CodedError.from(thrown);
-    if (error.code !== 'permission-denied') throw error;
-    throw denied(options.pod, error.reason ?? 'Refused');
+    const { code, reason, message } = CodedError.from(thrown);
+    if (code === 'permission-denied' && reason !== undefined) throw denied(options.pod, reason);
+    // What stands between this node and the issuer is nothing the workload could change.
+    throw new CodedError('unavailable', `no JWT-SVID now: ${message}`, { cause: thrown });
   }
 }
 
