@@ -1,0 +1,32 @@
+// The public entry of @signet/client.
+
+export { CodedError, type ErrorCode } from '../../src/base/errors.ts';
+export {
+  parseSpiffeId,
+  parseTrustDomain,
+  type SpiffeId,
+  type TrustDomain,
+  trustDomainOf,
+} from '../../src/spiffe/spiffe-id.ts';
+export { type Authorizer, exactly, memberOf, oneOf } from './authorizer.ts';
+export { JwtSource, type JwtSourceOptions } from './jwt-source.ts';
+export type { FetchedJwtSvid, JwtBundles } from './jwt-svids.ts';
+export { type PeerCheck, peerSpiffeId, type TlsSource } from './peer-identity.ts';
+export {
+  type ConnectTlsOptions,
+  connectTls,
+  type Destination,
+  httpsAgent,
+} from './tls-client.ts';
+export { tlsClientOptions } from './tls-options.ts';
+export { createHttpsServer, createTlsServer } from './tls-server.ts';
+export {
+  type JwtSvidRequest,
+  type ValidatedJwtSvid,
+  WorkloadApiClient,
+  type WorkloadApiClientOptions,
+} from './workload-api-client.ts';
+export { ENDPOINT_VARIABLE } from './workload-endpoint.ts';
+export type { X509Bundle, X509Bundles } from './x509-bundles.ts';
+export type { X509Context, X509Svid } from './x509-context.ts';
+export { X509Source, type X509SourceOptions, type X509SourceState } from './x509-source.ts';

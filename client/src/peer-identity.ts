@@ -1,0 +1,79 @@
+// Who is at the other end of a TLS connection: the chain it presented, as DER, validated against the
+// bundle of its own trust domain, then judged by the authorizer. OpenSSL's own check comes before
+// this one and is never relied on; nor is any text that was derived from a certificate.
+
+import type { DetailedPeerCertificate } from 'node:tls';
+import type { Clock } from '../../src/base/clock.ts';
+import { CodedError } from '../../src/base/errors.ts';
+import type { SpiffeId, TrustDomain } from '../../src/spiffe/spiffe-id.ts';
+import { MAX_CHAIN_LENGTH, validateX509Svid } from '../../src/spiffe/x509-svid/x509-svid.ts';
+import type { Authorizer } from './authorizer.ts';
+import type { X509Bundle } from './x509-bundles.ts';
+import type { X509Svid } from './x509-context.ts';
+import type { X509SourceState } from './x509-source.ts';
+
+/** What TLS needs of a source; `X509Source` is one. */
+export interface TlsSource {
+  readonly clock: Clock;
+  readonly svid: X509Svid;
+  bundleOf(trustDomain: TrustDomain): X509Bundle | undefined;
+  changes(signal: AbortSignal): AsyncIterable<X509SourceState>;
+}
+
+export type PeerCheck = { readonly source: TlsSource; readonly authorize: Authorizer };
+
+const verifiedPeers = new WeakMap<object, SpiffeId>();
+
+/** The SPIFFE ID that was proven when the connection was made; only of connections made here. */
+export function peerSpiffeId(socket: object): SpiffeId {
+  const peer = verifiedPeers.get(socket);
+  if (peer === undefined) {
+    throw new CodedError('failed-precondition', 'the peer of this connection was not verified');
+  }
+  return peer;
+}
+
+export function rememberPeer(socket: object, peer: SpiffeId): void {
+  verifiedPeers.set(socket, peer);
+}
+
+/** Throws `unauthenticated` or `permission-denied`; whatever is wrong, there is no peer then. */
+export function verifyPeer(
+  certificate: DetailedPeerCertificate,
+  { source, authorize }: PeerCheck,
+): SpiffeId {
+  const peer = authenticate(chainOf(certificate), { source, authorize });
+  const decision = authorize.authorize(peer);
+  if (decision.allowed) return peer;
+  throw new CodedError('permission-denied', `TLS peer refused: ${decision.message}`, {
+    reason: decision.reason,
+  });
+}
+
+function authenticate(chain: readonly Uint8Array[], { source, authorize }: PeerCheck): SpiffeId {
+  // Without an identity of our own nobody is talked to: it may have been withdrawn just now.
+  void source.svid;
+  try {
+    return validateX509Svid(chain, {
+      authoritiesOf: (trustDomain) =>
+        authorize.trustDomains.has(trustDomain) ? source.bundleOf(trustDomain)?.anchors : undefined,
+      now: source.clock.now(),
+    }).spiffeId;
+  } catch (thrown) {
+    const { message } = CodedError.from(thrown);
+    throw new CodedError('unauthenticated', `TLS peer refused: ${message}`, { cause: thrown });
+  }
+}
+
+/** DER, leaf first; with the authority last when OpenSSL found one. */
+function chainOf(leaf: DetailedPeerCertificate): readonly Uint8Array[] {
+  const chain: Uint8Array[] = [];
+  let next: DetailedPeerCertificate | undefined = leaf;
+  // A self-signed certificate is its own issuer here; without a certificate the object is empty.
+  while (next?.raw !== undefined && chain.length <= MAX_CHAIN_LENGTH) {
+    chain.push(next.raw);
+    if (next.issuerCertificate === next) break;
+    next = next.issuerCertificate;
+  }
+  return chain;
+}

@@ -1,0 +1,81 @@
+// The settings every connection here has: our SVID, the authorities of those trust domains alone
+// whose workloads may be the peer, TLS 1.2 or later, and no way to resume a session, because a
+// resumed one would outlive certificates, authorities and authorizers.
+
+import { constants } from 'node:crypto';
+import type { ConnectionOptions, SecureContextOptions, TlsOptions } from 'node:tls';
+import { CodedError } from '../../src/base/errors.ts';
+import { formatPemCertificate } from '../../src/spiffe/pem.ts';
+import type { SpiffeId } from '../../src/spiffe/spiffe-id.ts';
+import { type PeerCheck, verifyPeer } from './peer-identity.ts';
+
+/** Authenticated encryption with forward secrecy only, in TLS 1.2 too. */
+const CIPHERS = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':');
+
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/** The secure context for what the source holds now. Throws when it holds no identity. */
+export function secureContextOptions({ source, authorize }: PeerCheck): SecureContextOptions {
+  const { chain, privateKey } = source.svid;
+  const authorities = [...authorize.trustDomains].flatMap(
+    (trustDomain) => source.bundleOf(trustDomain)?.authorities ?? [],
+  );
+  return {
+    cert: chain.map(formatPemCertificate).join(''),
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    // Given even when empty: without it Node would trust the public web's authorities.
+    ca: authorities.map(formatPemCertificate),
+    // X509-SVID §6.1: an authority need not be self-signed.
+    allowPartialTrustChain: true,
+    minVersion: 'TLSv1.2',
+    ciphers: CIPHERS,
+    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+  };
+}
+
+/** A context that completes no handshake: for servers without an identity. */
+export const NO_IDENTITY: SecureContextOptions = { ca: [], minVersion: 'TLSv1.2' };
+
+/** What a server needs before its first secure context; it must not be used without `admitPeers`. */
+export const SERVER_OPTIONS: TlsOptions = {
+  ...NO_IDENTITY,
+  requestCert: true,
+  rejectUnauthorized: true,
+  handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+};
+
+/**
+ * Options for one `tls.connect`, or for a client that takes its options (`ssl` of a database
+ * client): with what the source holds now, so make them anew for each connection. The peer is
+ * judged after OpenSSL accepted its chain and before anything is sent.
+ */
+export function tlsClientOptions(
+  check: PeerCheck,
+  verified: (peer: SpiffeId) => void = () => {},
+): ConnectionOptions {
+  return {
+    ...secureContextOptions(check),
+    rejectUnauthorized: true,
+    checkServerIdentity: (_host, certificate) => {
+      try {
+        // Node passes the detailed form, which leads to the issuers.
+        verified(verifyPeer(certificate as DetailedPeer, check));
+        return undefined;
+      } catch (thrown) {
+        return CodedError.from(thrown);
+      }
+    },
+  };
+}
+
+type DetailedPeer = Parameters<typeof verifyPeer>[0];

@@ -1,0 +1,72 @@
+// TLS servers that only verified peers reach. Their certificate follows the source without touching
+// open connections; when the identity is withdrawn, new connections fail until there is one again.
+
+import type { RequestListener } from 'node:http';
+import { createServer as createHttps, type Server as HttpsServer } from 'node:https';
+import { createServer as createTls, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import { CodedError } from '../../src/base/errors.ts';
+import { type PeerCheck, rememberPeer, verifyPeer } from './peer-identity.ts';
+import { NO_IDENTITY, SERVER_OPTIONS, secureContextOptions } from './tls-options.ts';
+
+/**
+ * A TLS server. Connections reach `onConnection`, and other 'secureConnection' listeners, only after
+ * the check; refused ones are reported as 'tlsClientError', as Node reports failed handshakes.
+ */
+export function createTlsServer(
+  check: PeerCheck,
+  onConnection: (socket: TLSSocket) => void,
+): TlsServer {
+  return admitPeers(createTls(SERVER_OPTIONS, onConnection), check);
+}
+
+/** The same for HTTPS; `peerSpiffeId(request.socket)` tells who asks. */
+export function createHttpsServer(check: PeerCheck, onRequest: RequestListener): HttpsServer {
+  return admitPeers(createHttps(SERVER_OPTIONS, onRequest), check);
+}
+
+function admitPeers<S extends TlsServer>(server: S, check: PeerCheck): S {
+  const emit = server.emit.bind(server) as (event: string, ...args: unknown[]) => boolean;
+  // A listener could only react after others; this withholds the connection from all of them.
+  server.emit = (event: string, ...args: unknown[]): boolean => {
+    if (event !== 'secureConnection') return emit(event, ...args);
+    const socket = args[0] as TLSSocket;
+    try {
+      admit(socket, check);
+    } catch (thrown) {
+      socket.destroy();
+      emit('tlsClientError', CodedError.from(thrown), socket);
+      return false;
+    }
+    return emit(event, socket);
+  };
+  const closed = new AbortController();
+  server.once('close', () => closed.abort());
+  void followSource(server, check, closed.signal);
+  return server;
+}
+
+function admit(socket: TLSSocket, check: PeerCheck): void {
+  // Cannot be, without tickets and session cache; were it, its certificates would be old news.
+  if (socket.isSessionReused()) throw new CodedError('unauthenticated', 'TLS session was resumed');
+  if (!socket.authorized) throw new CodedError('unauthenticated', 'TLS peer is not authenticated');
+  rememberPeer(socket, verifyPeer(socket.getPeerCertificate(true), check));
+}
+
+async function followSource(
+  server: TlsServer,
+  check: PeerCheck,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const { status } of check.source.changes(signal)) {
+    server.setSecureContext(status === 'current' ? presentContext(check) : NO_IDENTITY);
+  }
+}
+
+function presentContext(check: PeerCheck): ReturnType<typeof secureContextOptions> {
+  try {
+    return secureContextOptions(check);
+  } catch {
+    // Whoever owns the source sees the reason there.
+    return NO_IDENTITY;
+  }
+}

@@ -1,0 +1,148 @@
+// The SPIFFE Workload API, call by call, over a Unix socket or TCP; works against any server of it.
+// Each answer is parsed whole before anything of it is handed out. Nothing is retried here: sources do that.
+
+import { CodedError, invalid } from '../../src/base/errors.ts';
+import { parseSpiffeId, type SpiffeId } from '../../src/spiffe/spiffe-id.ts';
+import { SpiffeWorkloadAPI } from '../../src/transport/gen/spiffe/workload_pb.ts';
+import type { CallOptions } from '../../src/transport/grpc/grpc-client.ts';
+import { createGrpcClient, type GrpcClient } from '../../src/transport/grpc/grpc-client.ts';
+import {
+  type FetchedJwtSvid,
+  type JwtBundles,
+  parseJwtBundles,
+  parseJwtSvids,
+} from './jwt-svids.ts';
+import { workloadEndpoint } from './workload-endpoint.ts';
+import { parseX509Bundles, type X509Bundles } from './x509-bundles.ts';
+import { parseX509Context, type Report, type X509Context } from './x509-context.ts';
+
+export type WorkloadApiClientOptions = {
+  /** `unix:///path` or `tcp://ip:port`; without it, SPIFFE_ENDPOINT_SOCKET. */
+  readonly address?: string;
+  /** How long a `fetch…` or `validate…` may take. */
+  readonly timeoutMs?: number;
+  /** Told of each answer of a stream that was discarded, and of each bundle left out of one. */
+  readonly report?: Report;
+};
+
+export type JwtSvidRequest = {
+  readonly audience: string | readonly string[];
+  /** One of the workload's own; without it, all of them. */
+  readonly spiffeId?: string;
+};
+
+export type ValidatedJwtSvid = {
+  readonly spiffeId: SpiffeId;
+  readonly claims: { readonly [name: string]: unknown };
+};
+
+/** Workload Endpoint §3: on every request, so that no tricked HTTP client passes for a workload. */
+const SECURITY_HEADER = { 'workload.spiffe.io': 'true' };
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+export class WorkloadApiClient {
+  readonly #grpc: GrpcClient<typeof SpiffeWorkloadAPI>;
+  readonly #timeoutMs: number;
+  readonly #report: Report;
+
+  constructor(options: WorkloadApiClientOptions = {}) {
+    this.#grpc = createGrpcClient(SpiffeWorkloadAPI, {
+      target: workloadEndpoint(options.address),
+      // The socket is local: to look often costs little, and a server that restarts is seen early.
+      channel: { 'grpc.max_reconnect_backoff_ms': 1000 },
+    });
+    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.#report = options.report ?? (() => {});
+  }
+
+  async fetchX509Context(): Promise<X509Context> {
+    const answer = await first(this.#grpc.fetchX509SVID({}, this.#bounded()));
+    return parseX509Context(answer, this.#report);
+  }
+
+  /** Each answer as it comes, until aborted; throws what ended the stream. */
+  async *watchX509Context(signal: AbortSignal): AsyncGenerator<X509Context, void, undefined> {
+    const answers = this.#grpc.fetchX509SVID({}, this.#open(signal));
+    yield* this.#parsed(answers, (answer) => parseX509Context(answer, this.#report));
+  }
+
+  async fetchX509Bundles(): Promise<X509Bundles> {
+    const { bundles } = await first(this.#grpc.fetchX509Bundles({}, this.#bounded()));
+    return parseX509Bundles(bundles, this.#report);
+  }
+
+  async *watchX509Bundles(signal: AbortSignal): AsyncGenerator<X509Bundles, void, undefined> {
+    const answers = this.#grpc.fetchX509Bundles({}, this.#open(signal));
+    yield* this.#parsed(answers, ({ bundles }) => parseX509Bundles(bundles, this.#report));
+  }
+
+  async fetchJwtBundles(): Promise<JwtBundles> {
+    const { bundles } = await first(this.#grpc.fetchJWTBundles({}, this.#bounded()));
+    return parseJwtBundles(bundles, this.#report);
+  }
+
+  async *watchJwtBundles(signal: AbortSignal): AsyncGenerator<JwtBundles, void, undefined> {
+    const answers = this.#grpc.fetchJWTBundles({}, this.#open(signal));
+    yield* this.#parsed(answers, ({ bundles }) => parseJwtBundles(bundles, this.#report));
+  }
+
+  /** At least one, the default identity's first. */
+  async fetchJwtSvids(
+    request: JwtSvidRequest,
+  ): Promise<readonly [FetchedJwtSvid, ...FetchedJwtSvid[]]> {
+    const audience = [request.audience].flat();
+    if (audience.length === 0 || audience.includes('')) {
+      throw invalid('audience: must hold at least one value, and no empty one');
+    }
+    const spiffeId = request.spiffeId === undefined ? '' : parseSpiffeId(request.spiffeId);
+    const answer = await this.#grpc.fetchJWTSVID({ audience, spiffeId }, this.#bounded());
+    const svids = parseJwtSvids(answer);
+    if (spiffeId !== '' && svids[0].spiffeId !== spiffeId) {
+      throw invalid('svids: not for the SPIFFE ID that was asked for');
+    }
+    return svids;
+  }
+
+  async fetchJwtSvid(request: JwtSvidRequest): Promise<FetchedJwtSvid> {
+    const [svid] = await this.fetchJwtSvids(request);
+    return svid;
+  }
+
+  /** Has the server validate a token for `audience` (WA-32). Throws when it is not valid. */
+  async validateJwtSvid(token: string, audience: string): Promise<ValidatedJwtSvid> {
+    if (audience === '') throw invalid('audience: must not be empty');
+    const answer = await this.#grpc.validateJWTSVID({ svid: token, audience }, this.#bounded());
+    return { spiffeId: parseSpiffeId(answer.spiffeId), claims: answer.claims ?? {} };
+  }
+
+  close(): void {
+    this.#grpc.close();
+  }
+
+  #bounded(): CallOptions {
+    return { metadata: SECURITY_HEADER, timeoutMs: this.#timeoutMs };
+  }
+
+  #open(signal: AbortSignal): CallOptions {
+    return { metadata: SECURITY_HEADER, signal };
+  }
+
+  // WA-11: what does not parse is reported and discarded; the stream goes on.
+  async *#parsed<M, T>(answers: AsyncIterable<M>, parse: (answer: M) => T): AsyncGenerator<T> {
+    for await (const answer of answers) {
+      let parsed: T;
+      try {
+        parsed = parse(answer);
+      } catch (thrown) {
+        this.#report(CodedError.from(thrown));
+        continue;
+      }
+      yield parsed;
+    }
+  }
+}
+
+async function first<M>(answers: AsyncIterable<M>): Promise<M> {
+  for await (const answer of answers) return answer;
+  throw new CodedError('unavailable', 'the stream ended without an answer');
+}
