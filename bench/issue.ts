@@ -1,0 +1,189 @@
+// X.509-SVIDs issued per second on one core: the whole path without transport (policy, key checks,
+// certificate, signature, audit line in a file), public points in batches of 32, beside the limit
+// no path can pass: the bare P-256 signature, measured in turns with it in the same run.
+
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Clock, systemClock } from '../src/base/clock.ts';
+import { silentLogger } from '../src/base/log.ts';
+import { FileAuditLog } from '../src/issuer/audit-log.ts';
+import { AuthorityKeeper } from '../src/issuer/authority/authority-keeper.ts';
+import { FileAuthorityStore } from '../src/issuer/authority/file-authority-store.ts';
+import { AuthorityView } from '../src/issuer/authority/signing-authorities.ts';
+import { HeldInventory } from '../src/issuer/held-inventory.ts';
+import type { IssuablePod, PodSource } from '../src/issuer/pod-source.ts';
+import { KeyRegistry } from '../src/issuer/policy/key-registry.ts';
+import { MintLimits } from '../src/issuer/policy/mint-limits.ts';
+import { PublishedPods } from '../src/issuer/policy/published-pods.ts';
+import { type X509Item, X509Signing } from '../src/issuer/signing/x509-signing.ts';
+import { parseSpiffeId, parseTrustDomain } from '../src/spiffe/spiffe-id.ts';
+import type { BenchResult } from './x509-sign.ts';
+
+const NODE = 'node-1';
+const PODS = 8192;
+const BATCH = 32;
+const BATCHES_A_ROUND = 10;
+const ROUNDS = 100;
+const WARM_UP_ROUNDS = 15;
+/** Octets of a typical TBSCertificate. */
+const TBS_BYTES = 520;
+
+export async function run(clock: Clock = systemClock): Promise<readonly BenchResult[]> {
+  const directory = mkdtempSync(join(tmpdir(), 'signet-bench-'));
+  try {
+    const { signing, items } = await newSigning(directory, clock);
+    const caller = { node: NODE, credentialId: 'bench', expiresAt: Number.POSITIVE_INFINITY };
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const issueMs: number[] = [];
+    const signMs: number[] = [];
+    let at = 0;
+    const issueBatch = () => {
+      const results = signing.signBatch(caller, items.slice(at, at + BATCH));
+      if (!results.every(({ allowed }) => allowed)) throw new Error('an item was refused');
+      at = (at + BATCH) % PODS;
+    };
+    for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round += 1) {
+      const issued = timeMs(issueBatch);
+      const signed = timeMs(() => signTimes(privateKey, BATCH));
+      if (round < 0) continue;
+      issueMs.push(issued);
+      signMs.push(signed);
+    }
+    const value = perSecond(issueMs);
+    const limit = perSecond(signMs);
+    return [
+      {
+        name: 'issue',
+        value: Math.round(value),
+        unit: 'X.509-SVIDs/s',
+        limit: Math.round(limit),
+        ratio: Math.round((value / limit) * 1000) / 1000,
+      },
+    ];
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+async function newSigning(
+  directory: string,
+  clock: Clock,
+): Promise<{ signing: X509Signing; items: readonly X509Item[] }> {
+  const trustDomain = parseTrustDomain('example.org');
+  const store = new FileAuthorityStore(join(directory, 'authorities'));
+  const audit = new FileAuditLog(join(directory, 'audit.log'), clock);
+  await new AuthorityKeeper({ trustDomain, store, clock, audit, log: silentLogger }).settle();
+  const view = new AuthorityView({ trustDomain, store });
+  await view.refresh();
+  const { value: authorities } = view.current;
+  if (authorities === undefined) throw new Error('no authorities');
+  const keys = new KeyRegistry();
+  keys.setAuthorities(authorities.keyDigests);
+  const pods = newPods();
+  const published = new PublishedPods();
+  for (const podUid of pods.keys()) published.publish(podUid);
+  const signing = new X509Signing({
+    pods: sourceOf(pods),
+    authorities: () => authorities,
+    audit,
+    clock,
+    keys,
+    published,
+    inventory: new HeldInventory(),
+    limits: new MintLimits(clock, { perSecond: 100, burst: 1000 }),
+  });
+  return { signing, items: [...pods.values()].map(itemOf) };
+}
+
+function newPods(): ReadonlyMap<string, IssuablePod> {
+  return new Map(
+    Array.from({ length: PODS }, (_, index) => {
+      const uid = `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`;
+      return [uid, newPod(uid, index)];
+    }),
+  );
+}
+
+function newPod(uid: string, index: number): IssuablePod {
+  return {
+    uid,
+    namespace: `city-${index % 97}`,
+    name: `traffic-controller-${index}`,
+    serviceAccount: 'traffic-controller',
+    node: NODE,
+    phase: 'Running',
+    deletionRequestedAt: undefined,
+    deletionGraceSeconds: 30,
+    version: 1n,
+    entries: [
+      {
+        entryId: '11111111-0000-4000-8000-000000000000',
+        policy: 'agents',
+        spiffeId: parseSpiffeId(
+          `spiffe://example.org/ns/city-${index % 97}/sa/controller-${index}`,
+        ),
+        hint: '',
+        dnsNames: [],
+        commonName: '',
+        x509TtlSeconds: 0,
+        jwtTtlSeconds: 0,
+        federatesWith: [],
+        jwtClaims: {},
+        jwtIncludeJti: false,
+        limits: {
+          jwtDenied: false,
+          allowedAudiences: undefined,
+          maxX509TtlSeconds: 0,
+          maxJwtTtlSeconds: 0,
+        },
+      },
+    ],
+    refusal: '',
+    volumes: [{ name: 'spiffe', attributes: {} }],
+  };
+}
+
+function sourceOf(pods: ReadonlyMap<string, IssuablePod>): PodSource {
+  return {
+    pod: (uid) => pods.get(uid),
+    podsOn: () => pods.values(),
+    version: 1n,
+    restrictionVersion: 0n,
+    isFresh: () => true,
+    onChange: () => () => {},
+  };
+}
+
+/** As it arrives over the node channel: a new key for each pod. */
+function itemOf({ uid, entries }: IssuablePod): X509Item {
+  const [entry] = entries;
+  if (entry === undefined) throw new Error('a pod without an entry');
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return {
+    podUid: uid,
+    entryId: entry.entryId,
+    expectedSpiffeId: entry.spiffeId,
+    publicKey: publicKey.export({ type: 'spki', format: 'der' }).subarray(-65),
+  };
+}
+
+function signTimes(privateKey: KeyObject, times: number): void {
+  const tbs = Buffer.alloc(TBS_BYTES, 1);
+  for (let count = 0; count < times; count += 1) sign('sha256', tbs, privateKey);
+}
+
+function timeMs(work: () => void): number {
+  const start = performance.now();
+  for (let count = 0; count < BATCHES_A_ROUND; count += 1) work();
+  return performance.now() - start;
+}
+
+/** Of the median round: a neighbour on the machine spoils some rounds, not most. */
+function perSecond(rounds: readonly number[]): number {
+  const median = rounds.toSorted((a, b) => a - b)[Math.floor(rounds.length / 2)] ?? Number.NaN;
+  return (BATCH * BATCHES_A_ROUND * 1000) / median;
+}
+
+if (import.meta.main) for (const result of await run()) console.log(JSON.stringify(result));

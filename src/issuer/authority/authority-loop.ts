@@ -1,0 +1,46 @@
+// Looks at the authorities again and again: lets the keeper do what is due, if this process plays
+// that role, then takes in what the store holds. Failures are tried again; what signed before signs
+// on until it expires.
+
+import { backoffMs } from '../../base/backoff.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/log.ts';
+import type { AuthorityKeeper } from './authority-keeper.ts';
+import type { AuthorityView } from './signing-authorities.ts';
+
+export type AuthorityLoopOptions = {
+  readonly keeper: AuthorityKeeper | undefined;
+  readonly view: AuthorityView;
+  readonly clock: Clock;
+  readonly log: Logger;
+};
+
+const LOOK_EVERY_MS = 30_000;
+const RETRY = { initialMs: 500, maxMs: LOOK_EVERY_MS } as const;
+
+export class AuthorityLoop {
+  readonly #options: AuthorityLoopOptions;
+
+  constructor(options: AuthorityLoopOptions) {
+    this.#options = options;
+  }
+
+  /** Until aborted; `afterLook` is called after every good look. */
+  async run(signal: AbortSignal, afterLook: () => void): Promise<void> {
+    const { keeper, view, clock, log } = this.#options;
+    let attempt = 0;
+    while (!signal.aborted) {
+      try {
+        await keeper?.settle();
+        await view.refresh();
+        afterLook();
+        attempt = 0;
+        await clock.sleep(LOOK_EVERY_MS, signal);
+      } catch (err) {
+        log.error({ err, attempt }, 'Failed to keep the authorities, will retry');
+        await clock.sleep(backoffMs(attempt, RETRY), signal);
+        attempt += 1;
+      }
+    }
+  }
+}

@@ -1,0 +1,95 @@
+// The gRPC face of the issuer: find out who calls, translate, hand on. Nothing is decided here.
+
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { CodedError, type Decision, type Refused } from '../base/errors.ts';
+import {
+  Issuer,
+  type NodeReport,
+  type SignJwtSvidsResponseSchema,
+  type SignX509SvidsRequest,
+  type SignX509SvidsResponseSchema,
+} from '../transport/gen/signet/issuer_pb.ts';
+import { bindService, type Call, type ServiceBinding } from '../transport/rpc.ts';
+import { type CallerAuthenticator, type NodeCaller, requireCaller } from './caller.ts';
+import { REASON } from './policy/reasons.ts';
+import type { JwtSigning, SignedJwtSvid } from './signing/jwt-signing.ts';
+import type { SignedX509Svid, X509Item, X509Signing } from './signing/x509-signing.ts';
+import { type NodeWatchOptions, watchNode } from './watch/node-watch.ts';
+
+export type IssuerServiceOptions = {
+  readonly authenticator: CallerAuthenticator;
+  readonly x509: X509Signing;
+  readonly jwt: JwtSigning;
+  readonly watch: NodeWatchOptions;
+};
+
+type X509Result = NonNullable<MessageInitShape<typeof SignX509SvidsResponseSchema>['results']>;
+type JwtResult = NonNullable<MessageInitShape<typeof SignJwtSvidsResponseSchema>['results']>;
+
+export function bindIssuerService(options: IssuerServiceOptions): ServiceBinding {
+  const { authenticator, x509, jwt, watch } = options;
+  const signingCaller = async (call: Call): Promise<NodeCaller> => {
+    const caller = await requireCaller(call, authenticator);
+    if (watch.ahead.has(caller.node)) {
+      throw new CodedError('unavailable', 'the authority state is older than what the node saw', {
+        reason: REASON.STATE_ROLLED_BACK,
+      });
+    }
+    return caller;
+  };
+  return bindService(Issuer, {
+    async *watch(reports: AsyncIterable<NodeReport>, call: Call) {
+      const caller = await requireCaller(call, authenticator);
+      yield* watchNode(reports, { caller, signal: call.signal }, watch);
+    },
+    signX509Svids: async (request, call) => {
+      const caller = await signingCaller(call);
+      const results = await x509.sign(caller, request.items.map(toX509Item), call.signal);
+      return { results: results.map(fromX509) };
+    },
+    signJwtSvids: async ({ podUid, items, audience }, call) => {
+      const caller = await signingCaller(call);
+      const results = await jwt.sign(caller, { podUid, items, audience });
+      return { results: results.map(fromJwt) };
+    },
+  });
+}
+
+function toX509Item(item: SignX509SvidsRequest['items'][number]): X509Item {
+  const { podUid, entryId, expectedSpiffeId, publicKey } = item;
+  return { podUid, entryId, expectedSpiffeId, publicKey: publicKey.value };
+}
+
+function fromX509(decision: Decision<SignedX509Svid>): X509Result[number] {
+  if (!decision.allowed) return refusal(decision);
+  const { chain, notBefore, notAfter } = decision.value;
+  return {
+    result: {
+      case: 'issued',
+      value: {
+        chain: [...chain],
+        notBefore: toSeconds(notBefore),
+        notAfter: toSeconds(notAfter),
+      },
+    },
+  };
+}
+
+function fromJwt(decision: Decision<SignedJwtSvid>): JwtResult[number] {
+  if (!decision.allowed) return refusal(decision);
+  const { token, issuedAt, expiresAt } = decision.value;
+  return {
+    result: {
+      case: 'issued',
+      value: { token, issuedAt: toSeconds(issuedAt), expiresAt: toSeconds(expiresAt) },
+    },
+  };
+}
+
+function refusal({ reason, message }: Refused) {
+  return { result: { case: 'refused' as const, value: { reason, message } } };
+}
+
+function toSeconds(ms: number): bigint {
+  return BigInt(Math.floor(ms / 1000));
+}

@@ -1,0 +1,180 @@
+// The issuer put together: authorities that follow their store, the policy's memory, and the service
+// that node plugins call. In dev mode it also plays the authority role.
+
+import type { Clock } from '../base/clock.ts';
+import { CodedError } from '../base/errors.ts';
+import type { Latest } from '../base/latest.ts';
+import type { Logger } from '../base/log.ts';
+import type { TrustDomain } from '../spiffe/spiffe-id.ts';
+import type { ServiceBinding } from '../transport/rpc.ts';
+import type { AuditLog } from './audit-log.ts';
+import { AuthorityKeeper } from './authority/authority-keeper.ts';
+import { AuthorityLoop } from './authority/authority-loop.ts';
+import type { JwtKeyType } from './authority/authority-maker.ts';
+import type { AuthoritySettings } from './authority/authority-plan.ts';
+import type { AuthorityStore } from './authority/authority-store.ts';
+import {
+  AuthorityView,
+  type ServingCredentials,
+  type SigningAuthorities,
+} from './authority/signing-authorities.ts';
+import type { CallerAuthenticator } from './caller.ts';
+import { HeldInventory, type HeldSerial } from './held-inventory.ts';
+import { bindIssuerService } from './issuer-service.ts';
+import type { FederationSource, PodChange, PodSource } from './pod-source.ts';
+import { KeyRegistry } from './policy/key-registry.ts';
+import { type MintLimit, MintLimits } from './policy/mint-limits.ts';
+import { PublishedPods } from './policy/published-pods.ts';
+import { JwtSigning } from './signing/jwt-signing.ts';
+import { X509Signing } from './signing/x509-signing.ts';
+import { NodeSessions } from './watch/node-sessions.ts';
+
+export type IssuerSettings = {
+  /** Whether this process plays the authority role too: makes roots, reads root keys. */
+  readonly keepsAuthorities?: boolean;
+  readonly authorities?: AuthoritySettings;
+  readonly jwtKeyType?: JwtKeyType;
+  /** `iss` of JWT-SVIDs. */
+  readonly jwtIssuer?: string;
+  /** O of the subjects of X.509-SVIDs. */
+  readonly organization?: string;
+  readonly jwtLimit?: MintLimit;
+  readonly x509Limit?: MintLimit;
+};
+
+export type IssuerOptions = {
+  readonly trustDomain: TrustDomain;
+  readonly store: AuthorityStore;
+  readonly pods: PodSource;
+  readonly authenticator: CallerAuthenticator;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly federation?: FederationSource;
+  readonly settings?: IssuerSettings;
+};
+
+export type Issuer = {
+  readonly service: ServiceBinding;
+  /** Keeps authorities and tells watching nodes what changes, until aborted. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Whether it can sign now. */
+  readonly ready: boolean;
+  /** What it signs with and publishes; empty until `run` has read the store. */
+  readonly authorities: Latest<SigningAuthorities>;
+  /** Certificate, key and trust of whoever listens for it; throws `unavailable` before the first. */
+  tls(): ServingCredentials;
+  /** Serials that are out, for receipts. */
+  heldBy(matches: (held: HeldSerial) => boolean): readonly HeldSerial[];
+  /** Whether every watching session of the node has applied the pod at this version or later. */
+  hasAcknowledged(node: string, podUid: string, version: bigint): boolean;
+};
+
+const JWT_LIMIT: MintLimit = { perSecond: 10, burst: 50 };
+const X509_LIMIT: MintLimit = { perSecond: 2, burst: 50 };
+
+export const noFederation: FederationSource = {
+  federatedBundles: () => [],
+  onFederationChange: () => () => {},
+};
+
+export function createIssuer(options: IssuerOptions): Issuer {
+  const { trustDomain, store, pods, clock, log, audit, settings = {} } = options;
+  const { organization, jwtIssuer, jwtKeyType } = settings;
+  const federation = options.federation ?? noFederation;
+  const view = new AuthorityView({
+    trustDomain,
+    store,
+    ...(organization === undefined ? {} : { organization }),
+  });
+  const authorities = () => requireAuthorities(view.current.value);
+  const keys = new KeyRegistry();
+  const published = new PublishedPods();
+  const inventory = new HeldInventory();
+  const sessions = new NodeSessions();
+  const common = { pods, authorities, audit, clock, log };
+  const service = bindIssuerService({
+    authenticator: options.authenticator,
+    x509: new X509Signing({
+      ...common,
+      keys,
+      published,
+      inventory,
+      limits: new MintLimits(clock, settings.x509Limit ?? X509_LIMIT),
+    }),
+    jwt: new JwtSigning({
+      ...common,
+      limits: new MintLimits(clock, settings.jwtLimit ?? JWT_LIMIT),
+      ...(jwtIssuer === undefined ? {} : { issuer: jwtIssuer }),
+    }),
+    watch: {
+      ...common,
+      federation,
+      sessions,
+      published,
+      inventory,
+      bundleSequence: () => authorities().bundle.sequence,
+      ahead: new Set(),
+    },
+  });
+  const keeper =
+    settings.keepsAuthorities === false
+      ? undefined
+      : new AuthorityKeeper({
+          trustDomain,
+          store,
+          clock,
+          audit,
+          log,
+          ...(settings.authorities === undefined ? {} : { settings: settings.authorities }),
+          ...(jwtKeyType === undefined ? {} : { jwtKeyType }),
+        });
+  const loop = new AuthorityLoop({ keeper, view, clock, log });
+
+  const onPod = ({ podUid, node, gone }: PodChange): void => {
+    if (gone) published.forget(podUid);
+    for (const session of sessions.of(node)) session.outbox.addPod(podUid);
+  };
+  const onBundles = (): void => {
+    for (const session of sessions.all()) session.outbox.addBundles();
+  };
+  const run = async (signal: AbortSignal): Promise<void> => {
+    const stops = [pods.onChange(onPod), federation.onFederationChange(onBundles)];
+    const follow = async () => {
+      for await (const { keyDigests } of view.current.watch(signal)) {
+        keys.setAuthorities(keyDigests);
+        onBundles();
+      }
+    };
+    const prune = () => {
+      keys.prune(clock.now());
+      inventory.prune(clock.now());
+    };
+    await Promise.all([loop.run(signal, prune), follow()]);
+    for (const stop of stops) stop();
+  };
+
+  return {
+    service,
+    run,
+    get ready() {
+      const { value } = view.current;
+      return value !== undefined && pods.isFresh() && clock.now() < value.x509.issuer.notAfter;
+    },
+    authorities: view.current,
+    tls: () => authorities().serving,
+    heldBy: (matches) => inventory.heldBy(matches, clock.now()),
+    hasAcknowledged: (node, podUid, version) => {
+      const watching = sessions.of(node);
+      return (
+        watching.length > 0 &&
+        watching.every(({ acknowledged }) => (acknowledged.get(podUid) ?? -1n) >= version)
+      );
+    },
+  };
+}
+
+function requireAuthorities(authorities: SigningAuthorities | undefined): SigningAuthorities {
+  if (authorities !== undefined) return authorities;
+  throw new CodedError('unavailable', 'the authorities are not ready yet');
+}

@@ -1,0 +1,86 @@
+// What the issuer knows, as messages to a node plugin. Each is the complete present answer for its
+// subject.
+
+import { hash } from 'node:crypto';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { Bundle } from '../../spiffe/bundle/bundle.ts';
+import { formatJwtBundle } from '../../spiffe/bundle/bundle-format.ts';
+import type { ToNodeSchema } from '../../transport/gen/signet/issuer_pb.ts';
+import type { SigningAuthorities } from '../authority/signing-authorities.ts';
+import type { IssuableEntry, IssuablePod } from '../pod-source.ts';
+import { x509TtlSeconds } from '../policy/signing-policy.ts';
+
+export type ToNode = MessageInitShape<typeof ToNodeSchema>;
+
+const DIGEST_BYTES = 16;
+
+export function bundlesMessage(
+  { bundle, jwks }: SigningAuthorities,
+  federated: readonly Bundle[],
+  restrictionVersion: bigint,
+): ToNode {
+  return {
+    message: {
+      case: 'bundles',
+      value: {
+        own: bundleOf(bundle, jwks),
+        federated: federated.map((other) => bundleOf(other, formatJwtBundle(other))),
+        restrictionVersion,
+      },
+    },
+  };
+}
+
+export function podMessage(pod: IssuablePod): ToNode {
+  return {
+    message: {
+      case: 'podIdentities',
+      value: {
+        podUid: pod.uid,
+        namespace: pod.namespace,
+        name: pod.name,
+        serviceAccount: pod.serviceAccount,
+        version: pod.version,
+        entries: pod.entries.map(entryOf),
+        refusal: pod.entries.length === 0 ? pod.refusal : '',
+        volumes: pod.volumes.map(({ name, attributes }) => ({ name, attributes })),
+      },
+    },
+  };
+}
+
+export function podGoneMessage(podUid: string, version: bigint): ToNode {
+  return { message: { case: 'podGone', value: { podUid, version } } };
+}
+
+export function syncedMessage(version: bigint): ToNode {
+  return { message: { case: 'synced', value: { version } } };
+}
+
+function bundleOf(bundle: Bundle, jwtAuthorities: Uint8Array) {
+  return {
+    trustDomain: bundle.trustDomain,
+    sequence: BigInt(bundle.sequence ?? 0),
+    x509Authorities: [...bundle.x509Authorities],
+    jwtAuthorities,
+  };
+}
+
+function entryOf(entry: IssuableEntry) {
+  return {
+    entryId: entry.entryId,
+    spiffeId: entry.spiffeId,
+    hint: entry.hint,
+    federatesWith: [...entry.federatesWith],
+    jwtDenied: entry.limits.jwtDenied,
+    contentDigest: contentDigest(entry),
+    jwtSingleUse: entry.jwtIncludeJti,
+  };
+}
+
+/** Of all that shapes the SVID. Not of what is shown beside it, nor of who signs. */
+export function contentDigest(entry: IssuableEntry): Uint8Array {
+  const { spiffeId, dnsNames, commonName } = entry;
+  const content = JSON.stringify([spiffeId, dnsNames, commonName, x509TtlSeconds(entry)]);
+  return hash('sha256', content, 'buffer').subarray(0, DIGEST_BYTES);
+}

@@ -1,0 +1,88 @@
+// What a node plugin says on its Watch. Believed only for pods that are bound to the caller's node,
+// and never to grant anything that the node could not have anyway.
+
+import { CodedError, invalid } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import type { Hello, NodeReport } from '../../transport/gen/signet/issuer_pb.ts';
+import type { NodeCaller } from '../caller.ts';
+import type { HeldInventory } from '../held-inventory.ts';
+import type { PodSource } from '../pod-source.ts';
+import type { PublishedPods } from '../policy/published-pods.ts';
+import { REASON } from '../policy/reasons.ts';
+
+export type ReportReaderOptions = {
+  readonly pods: PodSource;
+  readonly published: PublishedPods;
+  readonly inventory: HeldInventory;
+  readonly log: Logger;
+  /** The sequence of the bundle that we publish. */
+  readonly bundleSequence: () => number;
+  /** Nodes that have seen newer state than ours, and so must not be signed for. */
+  readonly ahead: Set<string>;
+};
+
+const MAX_HELD = 10_000;
+const MAX_SERIAL_BYTES = 20;
+
+/** Applies the first report. Throws when the stream must not go on. */
+export function acceptHello(hello: Hello, caller: NodeCaller, options: ReportReaderOptions): void {
+  const { pods, inventory, log, ahead } = options;
+  const { node } = caller;
+  if (hello.held.length > MAX_HELD) throw invalid(`held: ${hello.held.length} exceed ${MAX_HELD}`);
+  // This view is older than one that the node has acted by: another replica knows more.
+  if (hello.restrictionVersion > pods.restrictionVersion) {
+    throw new CodedError('unavailable', 'the view is behind what the node has seen', {
+      reason: REASON.VIEW_BEHIND,
+    });
+  }
+  // A restored older state would revive keys that were retired. Judged for this node alone, so that
+  // a node that lies stops nobody but itself.
+  if (hello.bundleSequence > BigInt(options.bundleSequence())) {
+    ahead.add(node);
+    log.error({ node, reason: REASON.STATE_ROLLED_BACK }, 'A node has seen a newer bundle');
+    throw new CodedError(
+      'unavailable',
+      'the authority state is older than what the node has seen',
+      {
+        reason: REASON.STATE_ROLLED_BACK,
+      },
+    );
+  }
+  ahead.delete(node);
+  for (const { podUid, entryId, serial, notAfter } of hello.held) {
+    if (pods.pod(podUid)?.node !== node || serial.length > MAX_SERIAL_BYTES) continue;
+    inventory.add({
+      podUid,
+      entryId,
+      node,
+      serial: Buffer.from(serial).toString('hex'),
+      notAfter: Number(notAfter) * 1000,
+    });
+  }
+}
+
+/** Applies a later report; `acknowledge` is told of what the node has applied. */
+export function acceptReport(
+  { report }: NodeReport,
+  caller: NodeCaller,
+  options: ReportReaderOptions & { acknowledge(podUid: string, version: bigint): void },
+): void {
+  const { pods, published } = options;
+  const isOwn = (podUid: string) => pods.pod(podUid)?.node === caller.node;
+  switch (report.case) {
+    case 'published':
+      if (isOwn(report.value.podUid)) published.publish(report.value.podUid);
+      return;
+    case 'unpublished':
+      if (isOwn(report.value.podUid)) published.unpublish(report.value.podUid);
+      return;
+    case 'acknowledged': {
+      const { podUid, version } = report.value;
+      if (podUid === '' || isOwn(podUid)) options.acknowledge(podUid, version);
+      return;
+    }
+    case 'hello':
+      throw invalid('report: hello comes once, first');
+    case undefined:
+  }
+}

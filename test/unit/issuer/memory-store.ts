@@ -1,0 +1,39 @@
+// An authority store in memory that can be told to fail before, or after, its n-th write.
+
+import { CodedError } from '../../../src/base/errors.ts';
+import type {
+  AuthorityStore,
+  DocumentName,
+  StoredDocument,
+} from '../../../src/issuer/authority/authority-store.ts';
+
+export class MemoryStore implements AuthorityStore {
+  readonly documents = new Map<DocumentName, { version: number; text: string }>();
+  operations = 0;
+  /** Called before and after each operation; what it throws is what the operation throws. */
+  onOperation: (when: 'before' | 'after', operation: number, name: DocumentName) => void = () => {};
+
+  async read(name: DocumentName): Promise<StoredDocument | undefined> {
+    const operation = this.#begin(name);
+    const found = this.documents.get(name);
+    this.onOperation('after', operation, name);
+    return found && { version: String(found.version), value: JSON.parse(found.text) };
+  }
+
+  async write(name: DocumentName, value: unknown, expected: string | undefined): Promise<void> {
+    const operation = this.#begin(name);
+    const current = this.documents.get(name);
+    if ((current && String(current.version)) !== expected) {
+      throw new CodedError('aborted', `${name} has changed`);
+    }
+    const version = (current?.version ?? 0) + 1;
+    this.documents.set(name, { version, text: JSON.stringify(value) });
+    this.onOperation('after', operation, name);
+  }
+
+  #begin(name: DocumentName): number {
+    this.operations += 1;
+    this.onOperation('before', this.operations, name);
+    return this.operations;
+  }
+}
