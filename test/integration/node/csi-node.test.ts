@@ -422,7 +422,7 @@ test('unpublish never removes files that are not ours, and says so', async () =>
 test('KU-16: after a crash every recorded volume is served again, before anybody calls', async () => {
   const requests = Array.from({ length: 20 }, () => kubelet.request());
   for (const request of requests) await kubelet.node.nodePublishVolume(request);
-  const successor = await startAnother('new ');
+  await startAnother('new ');
   for (const request of requests) {
     assert.equal(await greetingIn(request.targetPath), `new ${uidOf(request)}`);
   }
@@ -474,7 +474,7 @@ test('a public name that somebody removed is put back by the sweep', async () =>
 test('a public name that a newer instance put there is not taken back', async () => {
   const request = kubelet.request();
   await kubelet.node.nodePublishVolume(request);
-  const successor = await startAnother('new ');
+  await startAnother('new ');
   await plugin.volumes.sweep();
   assert.equal(await greetingIn(request.targetPath), `new ${uidOf(request)}`);
 });

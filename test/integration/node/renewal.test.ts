@@ -1,0 +1,183 @@
+// How SVIDs stay fresh: renewal, clocks that jump, and an issuer that is away, behind or restarted.
+
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, test } from 'node:test';
+import { CodedError } from '../../../src/base/errors.ts';
+import { readCertificate, splitCertificates } from '../../../src/spiffe/certificate/certificate.ts';
+import { podMessage } from '../../fakes/fake-issuer.ts';
+import { Messages, NOW, NodeHarness, until } from './node-harness.ts';
+
+let node: NodeHarness;
+beforeEach(async () => {
+  node = await NodeHarness.start();
+});
+afterEach(async () => await node.stop());
+
+const HOUR = 3_600_000;
+/** Back-off runs on the test's clock, the channel's own on the real one. */
+const step = async () => await node.clock.advance(20);
+
+async function servedPod(path = '/a') {
+  const uid = randomUUID();
+  node.issuer.pushPod(podMessage(uid, [path]));
+  const published = await node.publish({ uid });
+  const stream = new Messages(published.workload.fetchX509SVID({}, node.call));
+  return { uid, ...published, stream, first: leafOf(await stream.next()) };
+}
+
+function leafOf(message: { svids: readonly { x509Svid: Uint8Array }[] }) {
+  const [leaf] = splitCertificates(message.svids[0]?.x509Svid ?? new Uint8Array());
+  assert.ok(leaf !== undefined);
+  return readCertificate(leaf);
+}
+
+test('an SVID is renewed around half of its life, with a new key, and pushed', async () => {
+  const { stream, first } = await servedPod();
+  await node.clock.advance(0.44 * HOUR);
+  assert.equal(node.issuer.x509Requests.length, 1, 'not before 45 % of its life');
+  await node.clock.advance(0.12 * HOUR);
+  const renewed = leafOf(await stream.next());
+  assert.equal(node.issuer.x509Requests.length, 2, 'not after 55 % of its life');
+  assert.notDeepEqual(renewed.subjectPublicKeyInfo, first.subjectPublicKeyInfo);
+  assert.ok(renewed.notAfter > first.notAfter);
+});
+
+test('pods that started together are renewed spread over a tenth of the lifetime, in few requests', async () => {
+  const uids = Array.from({ length: 60 }, () => randomUUID());
+  for (const uid of uids) node.issuer.pushPod(podMessage(uid, ['/a']));
+  const items = () => node.issuer.x509Requests.reduce((sum, { items }) => sum + items.length, 0);
+  await until(() => items() === 60);
+  assert.ok(node.issuer.x509Requests.every((request) => request.items.length <= 32));
+  await node.clock.advance(0.49 * HOUR);
+  const early = items() - 60;
+  assert.ok(early > 0 && early < 60, `${early} renewed before half life`);
+  await node.clock.advance(0.07 * HOUR);
+  await until(() => items() === 120);
+});
+
+test('the issuer is away: the SVID is served until it expires, then streams end with Unavailable', async () => {
+  const { stream, workload, first } = await servedPod();
+  await node.issuer.stop();
+  await node.clock.advance(0.9 * HOUR);
+  const again = await new Messages(workload.fetchX509SVID({}, node.call)).next();
+  assert.deepEqual(leafOf(again).serialNumber, first.serialNumber);
+  const ended = assert.rejects(stream.next(), { code: 'unavailable' });
+  await node.clock.advance(0.1 * HOUR);
+  await ended;
+  const late = assert.rejects(new Messages(workload.fetchX509SVID({}, node.call)).next(), {
+    code: 'unavailable',
+  });
+  await node.clock.advance(3000);
+  await late;
+});
+
+test('the issuer comes back: the node says what it holds, and renews at once what is due', async () => {
+  const { uid, stream } = await servedPod();
+  await node.issuer.stop();
+  await node.clock.advance(0.8 * HOUR);
+  node.issuer.reports.length = 0;
+  await node.issuer.start();
+  await until(() => node.issuer.x509Requests.length === 2, step);
+  leafOf(await stream.next());
+  const [hello, published] = node.issuer.reports.map(({ report }) => report);
+  assert.ok(hello?.case === 'hello');
+  assert.equal(hello.value.pluginVersion, '1.2.3');
+  assert.equal(hello.value.bundleSequence, 1n);
+  assert.equal(hello.value.restrictionVersion, 1n);
+  assert.equal(hello.value.held[0]?.podUid, uid);
+  assert.equal(hello.value.held[0]?.notAfter, BigInt((NOW + HOUR) / 1000));
+  assert.ok((hello.value.held[0]?.serial.length ?? 0) > 0);
+  assert.ok(published?.case === 'published' && published.value.podUid === uid);
+});
+
+test('a clock that jumps ahead past the expiry: Unavailable, then a new SVID', async () => {
+  const { stream } = await servedPod();
+  node.issuer.x509Verdict = () => new CodedError('unavailable', 'not now');
+  node.clock.jump(5 * HOUR);
+  const ended = assert.rejects(stream.next(), { code: 'unavailable' });
+  await node.clock.advance(1000);
+  await ended;
+});
+
+test('a clock that is set back before the SVID began: it is signed anew', async () => {
+  const { stream, first } = await servedPod();
+  node.clock.jump(-10 * HOUR);
+  const renewed = stream.next();
+  await node.clock.advance(1000);
+  const leaf = leafOf(await renewed);
+  assert.ok(leaf.notBefore < first.notBefore);
+});
+
+test('EntryChanged and ViewBehind are asked again with back-off, never shown as a refusal', async () => {
+  const reasons = ['EntryChanged', 'ViewBehind'];
+  node.issuer.x509Verdict = () => {
+    const reason = reasons.shift();
+    return reason === undefined ? undefined : { reason, message: 'later' };
+  };
+  const uid = randomUUID();
+  node.issuer.pushPod(podMessage(uid, ['/a']));
+  await until(() => node.issuer.x509Requests.length === 1);
+  const publish = node.publish({ uid });
+  for (let turn = 0; turn < 20; turn += 1) await node.clock.advance(100);
+  const { workload } = await publish;
+  await new Messages(workload.fetchX509SVID({}, node.call)).next();
+  assert.equal(node.issuer.x509Requests.length, 3);
+});
+
+test('a refusal stands until the entry changes, the volume is published, or half a minute', async () => {
+  node.issuer.x509Verdict = () => ({ reason: 'NotPublished', message: 'no' });
+  const uid = randomUUID();
+  node.issuer.pushPod(podMessage(uid, ['/a']));
+  await until(() => node.issuer.x509Requests.length === 1);
+  await node.clock.advance(5000);
+  assert.equal(node.issuer.x509Requests.length, 1);
+  const { workload } = await node.publish({ uid });
+  await until(() => node.issuer.x509Requests.length === 2);
+  await assert.rejects(new Messages(workload.fetchX509SVID({}, node.call)).next(), {
+    code: 'permission-denied',
+    message: /^no identity issued: NotPublished;/,
+  });
+  node.issuer.x509Verdict = () => undefined;
+  await node.clock.advance(31_000);
+  await new Messages(workload.fetchX509SVID({}, node.call)).next();
+});
+
+test('only a change of what shapes the SVID asks for a new one', async () => {
+  const { uid, stream } = await servedPod();
+  node.issuer.pushPod(podMessage(uid, ['/a'], { version: 2n }));
+  node.issuer.pushPod(
+    podMessage(uid, ['/a'], { version: 3n, entry: { contentDigest: Buffer.from('new') } }),
+  );
+  leafOf(await stream.next());
+  assert.equal(node.issuer.x509Requests.length, 2);
+});
+
+test('the token is read anew for every call, and every call carries it', async () => {
+  await servedPod();
+  assert.deepEqual([...node.issuer.bearers], ['Bearer token-1']);
+});
+
+test('a stream that the issuer ends is opened again', async () => {
+  await servedPod();
+  const before = node.issuer.watches;
+  await node.issuer.stop();
+  await node.issuer.start();
+  await until(() => node.issuer.watches > before, step);
+  assert.equal(node.issuer.watches, before + 1);
+});
+
+test('what is published while the issuer is away is reported when it is back', async () => {
+  await node.issuer.stop();
+  const uid = randomUUID();
+  const publish = node.publish({ uid });
+  await node.clock.advance(11_000);
+  await publish;
+  node.issuer.reports.length = 0;
+  await node.issuer.start();
+  const said = () =>
+    node.issuer.reports.some(
+      ({ report }) => report.case === 'published' && report.value.podUid === uid,
+    );
+  await until(said, step);
+});
