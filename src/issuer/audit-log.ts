@@ -42,7 +42,8 @@ export type AuditLog = {
   close(): void;
 };
 
-const GENESIS = '0'.repeat(64);
+/** What the first line follows. */
+export const GENESIS = '0'.repeat(64);
 const TAIL_BYTES = 64 * 1024;
 
 /** A file of JSON lines, continued where the last process stopped. */

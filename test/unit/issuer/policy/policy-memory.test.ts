@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HeldInventory } from '../../../../src/issuer/held-inventory.ts';
+import { checkAudience } from '../../../../src/issuer/policy/audience.ts';
+import { KeyRegistry, keyDigest } from '../../../../src/issuer/policy/key-registry.ts';
+import { MintLimits } from '../../../../src/issuer/policy/mint-limits.ts';
+import { PublishedPods } from '../../../../src/issuer/policy/published-pods.ts';
+import { FakeClock } from '../../../fakes/fake-clock.ts';
+
+test('a key is free, its holder’s, or another’s until it is over', () => {
+  const keys = new KeyRegistry();
+  const digest = keyDigest(Uint8Array.of(1));
+  assert.ok(keys.mayUse(digest, 'a', 0));
+  keys.remember(digest, { holder: 'a', notAfter: 100 });
+  assert.ok(keys.mayUse(digest, 'a', 50));
+  assert.ok(!keys.mayUse(digest, 'b', 99));
+  assert.ok(keys.mayUse(digest, 'b', 100));
+  keys.prune(99);
+  assert.ok(!keys.mayUse(digest, 'b', 99));
+});
+
+test('a key of an authority is nobody’s', () => {
+  const keys = new KeyRegistry();
+  const digest = keyDigest(Uint8Array.of(1));
+  keys.setAuthorities(new Set([digest]));
+  assert.ok(!keys.mayUse(digest, 'a', 0));
+  assert.ok(keys.mayUse(keyDigest(Uint8Array.of(2)), 'a', 0));
+});
+
+test('ten a second with a burst of fifty, each key for itself', async () => {
+  const clock = new FakeClock();
+  const limits = new MintLimits(clock, { perSecond: 10, burst: 50 });
+  assert.ok(limits.take('a', 50));
+  assert.ok(!limits.take('a', 1));
+  assert.ok(limits.take('b', 1));
+  await clock.advance(1000);
+  assert.ok(limits.take('a', 10));
+  assert.ok(!limits.take('a', 1));
+  clock.jump(-3_600_000);
+  assert.ok(!limits.take('a', 1));
+});
+
+test('what is signed before publishing counts, per entry, and publishing ends it', () => {
+  const pods = new PublishedPods();
+  pods.countSigned('pod', 'one');
+  pods.countSigned('pod', 'one');
+  pods.countSigned('pod', 'two');
+  assert.equal(pods.prefetched('pod', 'one'), 2);
+  assert.equal(pods.prefetched('pod', 'two'), 1);
+  pods.publish('pod');
+  pods.countSigned('pod', 'one');
+  assert.equal(pods.prefetched('pod', 'one'), 0);
+  assert.ok(pods.isPublished('pod'));
+  pods.unpublish('pod');
+  assert.ok(!pods.isPublished('pod'));
+  pods.countSigned('pod', 'one');
+  pods.forget('pod');
+  assert.equal(pods.prefetched('pod', 'one'), 0);
+});
+
+for (const [what, audience] of [
+  ['none', []],
+  ['eleven', Array.from({ length: 11 }, (_, index) => String(index))],
+  ['an empty one', ['']],
+  ['1,025 bytes', ['ä'.repeat(512) + 'a']],
+  ['the same twice', ['a', 'a']],
+] as const) {
+  test(`an audience of ${what} is malformed`, () => {
+    assert.throws(() => checkAudience(audience), { code: 'invalid-argument' });
+  });
+}
+
+test('ten audiences of 1,024 bytes are fine', () => {
+  checkAudience(Array.from({ length: 10 }, (_, index) => String(index).padStart(1024, '0')));
+});
+
+test('the inventory knows what is out and not over, up to a bound for each pod', () => {
+  const inventory = new HeldInventory();
+  const held = (serial: string, notAfter: number) =>
+    inventory.add({ serial, notAfter, podUid: 'pod', entryId: 'e', node: 'n' });
+  held('over', 10);
+  held('out', 100);
+  const serials = (now: number) => inventory.heldBy(() => true, now).map(({ serial }) => serial);
+  assert.deepEqual(serials(50), ['out']);
+  inventory.prune(50);
+  assert.deepEqual(serials(0), ['out']);
+  for (let count = 0; count < 1000; count += 1) held(`s${count}`, 200 + count);
+  assert.equal(serials(0).length, 256);
+  assert.ok(serials(0).includes('s999'));
+});
