@@ -1,0 +1,105 @@
+// A ClusterSPIFFEID as derivation uses it. Only what makes it unusable is an error here: what is
+// already stored and upstream serves stays served, and admission is stricter.
+
+import { parseDurationSeconds } from '../base/duration.ts';
+import { parseTrustDomainOrId, type TrustDomain } from '../spiffe/spiffe-id.ts';
+import type { JsonValue } from '../template/json-value.ts';
+import { parseTemplate, type Template } from '../template/template.ts';
+import { type FieldReader, parseObject } from './field-reader.ts';
+import { type LabelSelector, parseLabelSelector } from './label-selector.ts';
+import type { ParseResult, PolicyMeta } from './parse-result.ts';
+
+export type ClusterSpiffeIdPolicy = PolicyMeta & {
+  readonly className: string;
+  readonly spiffeIdTemplate: Template;
+  /** Undefined: every pod. */
+  readonly podSelector: LabelSelector | undefined;
+  /** Undefined: every namespace. */
+  readonly namespaceSelector: LabelSelector | undefined;
+  readonly dnsNameTemplates: readonly Template[];
+  readonly workloadSelectorTemplates: readonly Template[];
+  /** Whole seconds, 0: not set; a negative one is an entry that is refused. */
+  readonly x509TtlSeconds: number;
+  readonly jwtTtlSeconds: number;
+  /** Each once, in the order given. */
+  readonly federatesWith: readonly TrustDomain[];
+  readonly autoPopulateDnsNames: boolean;
+  readonly isFallback: boolean;
+  readonly hint: string;
+  readonly isAdmin: boolean;
+  readonly isDownstream: boolean;
+  readonly priority: number;
+  readonly jwtClaimTemplates: ReadonlyMap<string, Template>;
+  readonly commonNameTemplate: Template | undefined;
+  readonly jwtIncludeJti: boolean;
+};
+
+/** Reads a ClusterSPIFFEID; the errors name each field and rule. */
+export function parseClusterSpiffeId(
+  object: JsonValue | undefined,
+): ParseResult<ClusterSpiffeIdPolicy> {
+  return parseObject(object, (meta, spec) => ({
+    ...meta,
+    className: spec.text('className'),
+    spiffeIdTemplate: template(spec, 'spiffeIDTemplate', spec.required('spiffeIDTemplate')),
+    podSelector: selector(spec, 'podSelector'),
+    namespaceSelector: selector(spec, 'namespaceSelector'),
+    dnsNameTemplates: templates(spec, 'dnsNameTemplates'),
+    workloadSelectorTemplates: templates(spec, 'workloadSelectorTemplates'),
+    x509TtlSeconds: readSeconds(spec, 'ttl'),
+    jwtTtlSeconds: readSeconds(spec, 'jwtTtl'),
+    federatesWith: readTrustDomains(spec, 'federatesWith'),
+    autoPopulateDnsNames: spec.boolean('autoPopulateDNSNames'),
+    isFallback: spec.boolean('fallback'),
+    hint: spec.text('hint'),
+    isAdmin: spec.boolean('admin'),
+    isDownstream: spec.boolean('downstream'),
+    priority: spec.integer('priority'),
+    jwtClaimTemplates: new Map(
+      spec
+        .entries('jwtClaimTemplates')
+        .map(([name, source]) => [name, template(spec, `jwtClaimTemplates.${name}`, source)]),
+    ),
+    commonNameTemplate: spec.has('commonNameTemplate')
+      ? template(spec, 'commonNameTemplate', spec.text('commonNameTemplate'))
+      : undefined,
+    jwtIncludeJti: spec.boolean('jwtIncludeJTI'),
+  }));
+}
+
+const NO_TEMPLATE = parseTemplate('', '');
+
+function template(spec: FieldReader, field: string, source: string): Template {
+  return spec.parsed(field, NO_TEMPLATE, () => parseTemplate(field, source));
+}
+
+function templates(spec: FieldReader, field: string): readonly Template[] {
+  return spec.texts(field).map((source, index) => template(spec, `${field}[${index}]`, source));
+}
+
+function selector(spec: FieldReader, field: string): LabelSelector | undefined {
+  const raw = spec.raw(field);
+  if (raw === undefined) return undefined;
+  return spec.parsed<LabelSelector>(field, { requirements: [] }, (name) =>
+    parseLabelSelector(raw, name),
+  );
+}
+
+/** Whole seconds of a Go duration; 0 when the field is not set. */
+export function readSeconds(spec: FieldReader, field: string): number {
+  if (!spec.has(field)) return 0;
+  const text = spec.text(field);
+  return spec.parsed(field, 0, (name) => parseDurationSeconds(text, name));
+}
+
+/** Trust domains by name or by SPIFFE ID, each once. */
+export function readTrustDomains(spec: FieldReader, field: string): readonly TrustDomain[] {
+  const read = spec
+    .texts(field)
+    .map((text, index) =>
+      spec.parsed<TrustDomain | undefined>(`${field}[${index}]`, undefined, () =>
+        parseTrustDomainOrId(text),
+      ),
+    );
+  return [...new Set(read.filter((trustDomain) => trustDomain !== undefined))];
+}

@@ -1,0 +1,251 @@
+// Who gets which identity, kept up to date change by change. Objects come and go one at a time; only
+// what a change can affect is derived again, and the answer always equals a derivation from scratch.
+// Reading settles what is unsettled, so a burst of changes costs each pod one settlement.
+
+import type { ClusterSpiffeIdPolicy } from '../crds/cluster-spiffe-id-policy.ts';
+import type { TemplateData } from '../template/template.ts';
+import { type CandidateContext, makeCandidate } from './candidate.ts';
+import { type IndexedPod, IndexedPods } from './indexed-pods.ts';
+import {
+  type EndpointSliceObject,
+  isSameLabels,
+  isSameNode,
+  type NamespaceObject,
+  type NodeObject,
+  type PodObject,
+  type ServiceObject,
+} from './objects.ts';
+import { type RefusalReason, refusalOf } from './pod-identity.ts';
+import { type NamespaceVerdicts, newVerdicts, PolicyMatcher, type Slot } from './policy-matcher.ts';
+import { PolicyTally } from './policy-tally.ts';
+import { selects } from './selectors.ts';
+import { ServiceNames } from './service-names.ts';
+import { type IdentitySettings, namespaceFilter } from './settings.ts';
+import { isSameWinners, settle } from './settle.ts';
+
+export type IndexedNamespace = {
+  readonly isIgnored: boolean;
+  readonly verdicts: NamespaceVerdicts;
+};
+
+export class IdentityIndex {
+  readonly settings: IdentitySettings;
+  readonly pods = new IndexedPods();
+  readonly matcher = new PolicyMatcher();
+  readonly #isIgnored: (namespace: string) => boolean;
+  readonly #namespaces = new Map<string, IndexedNamespace>();
+  readonly #nodes = new Map<string, NodeObject>();
+  readonly #serviceNames = new ServiceNames();
+  readonly #tallies = new Map<string, PolicyTally>();
+  readonly #unsettled = new Set<IndexedPod>();
+  #changed = new Set<string>();
+
+  constructor(settings: IdentitySettings) {
+    this.settings = settings;
+    this.#isIgnored = namespaceFilter(settings.ignoreNamespaces);
+  }
+
+  get namespaces(): ReadonlyMap<string, IndexedNamespace> {
+    return this.#namespaces;
+  }
+
+  node(name: string): NodeObject | undefined {
+    return this.#nodes.get(name);
+  }
+
+  setPod(object: PodObject): void {
+    const pod = this.pods.set(object);
+    this.#changed.add(object.uid);
+    this.#rederive(pod);
+  }
+
+  deletePod(uid: string): void {
+    const pod = this.pods.delete(uid);
+    if (pod === undefined) return;
+    this.#count(pod, -1);
+    this.#unsettled.delete(pod);
+    this.#changed.add(uid);
+  }
+
+  setNamespace({ name, labels }: NamespaceObject): void {
+    const known = this.#namespaces.get(name);
+    if (known !== undefined && isSameLabels(known.verdicts.labels, labels)) return;
+    this.#namespaces.set(name, { isIgnored: this.#isIgnored(name), verdicts: newVerdicts(labels) });
+    for (const pod of this.pods.inNamespace(name)) this.#rederive(pod);
+  }
+
+  deleteNamespace(name: string): void {
+    this.#namespaces.delete(name);
+    for (const pod of this.pods.inNamespace(name)) this.#rederive(pod);
+  }
+
+  /** Sets or, with undefined, removes a node; what its kubelet reports all the time changes nothing. */
+  setNode(name: string, node: NodeObject | undefined): void {
+    const known = this.#nodes.get(name);
+    if (node !== undefined && known !== undefined && isSameNode(known, node)) {
+      return;
+    }
+    if (node === undefined) this.#nodes.delete(name);
+    else this.#nodes.set(name, node);
+    for (const pod of this.pods.onNode(name)) this.#rederive(pod);
+  }
+
+  setService(namespace: string, name: string, service: ServiceObject | undefined): void {
+    this.#rederiveAll(this.#serviceNames.setService(`${namespace}/${name}`, service));
+  }
+
+  setEndpointSlice(namespace: string, name: string, slice: EndpointSliceObject | undefined): void {
+    this.#rederiveAll(this.#serviceNames.setSlice(`${namespace}/${name}`, slice));
+  }
+
+  /** Sets or, with undefined, removes a policy; only pods that either of the two selects are touched. */
+  setPolicy(name: string, policy: ClusterSpiffeIdPolicy | undefined): void {
+    const before = this.matcher.get(name);
+    if (before !== undefined) this.#withdraw(before);
+    if (policy === undefined) {
+      this.#tallies.delete(name);
+      return;
+    }
+    const slot = this.matcher.add(policy);
+    for (const { verdicts } of this.#namespaces.values()) this.matcher.forget(slot, verdicts);
+    for (const pod of this.podsOf(slot)) {
+      this.#unsettle(pod);
+      pod.candidates.push(makeCandidate(policy, this.#contextOf(pod)));
+    }
+  }
+
+  /** The pods that a policy selects, outside ignored namespaces. */
+  *podsOf(slot: Slot): Iterable<IndexedPod> {
+    const { podSelector } = slot.policy;
+    for (const pod of this.pods.meeting(slot.anchor)) {
+      const namespace = this.#selectableNamespace(pod);
+      if (namespace === undefined || !this.matcher.selectsNamespace(slot, namespace)) continue;
+      if (selects(podSelector, pod.object.labels)) yield pod;
+    }
+  }
+
+  /** A pod with everything about it up to date. */
+  pod(uid: string): IndexedPod | undefined {
+    const pod = this.pods.get(uid);
+    if (pod !== undefined) this.#settle(pod);
+    return pod;
+  }
+
+  tallyOf(policy: string): PolicyTally {
+    this.settleAll();
+    return this.#tallies.get(policy) ?? new PolicyTally();
+  }
+
+  settleAll(): void {
+    for (const pod of this.#unsettled) this.#settle(pod);
+  }
+
+  /** Marks a pod as changed by something that is not in the index. */
+  markChanged(uid: string): void {
+    this.#changed.add(uid);
+  }
+
+  /** The pods whose object or identities changed since the last call. */
+  takeChanged(): ReadonlySet<string> {
+    this.settleAll();
+    const changed = this.#changed;
+    this.#changed = new Set();
+    return changed;
+  }
+
+  #withdraw(slot: Slot): void {
+    for (const pod of this.podsOf(slot)) {
+      this.#unsettle(pod);
+      pod.candidates = pod.candidates.filter(({ policy }) => policy !== slot.policy);
+    }
+    this.matcher.remove(slot.policy.name);
+    if (slot.anchor !== undefined) return;
+    for (const { verdicts } of this.#namespaces.values()) verdicts.residual = undefined;
+  }
+
+  #rederiveAll(uids: Iterable<string>): void {
+    for (const uid of uids) {
+      const pod = this.pods.get(uid);
+      if (pod !== undefined) this.#rederive(pod);
+    }
+  }
+
+  #rederive(pod: IndexedPod): void {
+    this.#unsettle(pod);
+    const namespace = this.#selectableNamespace(pod);
+    if (namespace === undefined) {
+      pod.candidates = [];
+      return;
+    }
+    const context = this.#contextOf(pod);
+    pod.candidates = this.matcher
+      .match(pod.object.labels, namespace)
+      .map(({ policy }) => makeCandidate(policy, context));
+  }
+
+  #selectableNamespace(pod: IndexedPod): NamespaceVerdicts | undefined {
+    const namespace = this.#namespaces.get(pod.object.namespace);
+    if (namespace === undefined || namespace.isIgnored || pod.isNodeOwned) return undefined;
+    return namespace.verdicts;
+  }
+
+  /** What the templates of policies see of a pod. */
+  dataOf({ object }: IndexedPod): TemplateData {
+    const { trustDomain, clusterName, clusterDomain } = this.settings;
+    const node = this.#nodes.get(object.nodeName);
+    return { trustDomain, clusterName, clusterDomain, pod: object, ...(node && { node }) };
+  }
+
+  #contextOf(pod: IndexedPod): CandidateContext {
+    const { settings } = this;
+    const { object } = pod;
+    return {
+      settings,
+      pod: object,
+      namespaceLabels: this.#namespaces.get(object.namespace)?.verdicts.labels ?? {},
+      data: this.dataOf(pod),
+      serviceNames: () => this.#serviceNames.namesOf(object, settings),
+    };
+  }
+
+  // Counts of a pod are taken back before its candidates change, because they belong to them.
+  #unsettle(pod: IndexedPod): void {
+    if (!pod.isSettled) return;
+    this.#count(pod, -1);
+    pod.fates = [];
+    pod.isSettled = false;
+    this.#unsettled.add(pod);
+  }
+
+  #settle(pod: IndexedPod): void {
+    if (pod.isSettled) return;
+    this.#unsettled.delete(pod);
+    const { fates, winners } = settle(pod.candidates);
+    const refusal = winners.length > 0 ? '' : this.#refusalOf(pod, fates);
+    if (refusal !== pod.refusal || !isSameWinners(winners, pod.winners)) {
+      this.#changed.add(pod.object.uid);
+    }
+    pod.fates = fates;
+    pod.winners = winners;
+    pod.refusal = refusal;
+    pod.isSettled = true;
+    this.#count(pod, 1);
+  }
+
+  #refusalOf(pod: IndexedPod, fates: IndexedPod['fates']): RefusalReason {
+    if (pod.isNodeOwned) return 'NodePod';
+    return this.#namespaces.has(pod.object.namespace) ? refusalOf(fates) : 'ViewBehind';
+  }
+
+  #count(pod: IndexedPod, by: 1 | -1): void {
+    for (const [index, fate] of pod.fates.entries()) {
+      const name = pod.candidates[index]?.policy.name ?? '';
+      let tally = this.#tallies.get(name);
+      if (tally === undefined) {
+        tally = new PolicyTally();
+        this.#tallies.set(name, tally);
+      }
+      tally.count(fate, by);
+    }
+  }
+}

@@ -1,0 +1,191 @@
+// All identities of a cluster as one process sees them: takes raw objects as they come and go, and
+// answers what a pod gets and how a policy fares. Objects that do not parse are kept apart with the
+// reason, and serve nobody.
+
+import { CodedError } from '../base/errors.ts';
+import type { ClusterSpiffeIdPolicy } from '../crds/cluster-spiffe-id-policy.ts';
+import { parseClusterSpiffeId } from '../crds/cluster-spiffe-id-policy.ts';
+import { parseIdentityRestriction } from '../crds/identity-restriction-policy.ts';
+import type { JsonObject } from '../template/json-value.ts';
+import { IdentityIndex } from './identity-index.ts';
+import {
+  objectIn,
+  readEndpointSlice,
+  readNamespace,
+  readNode,
+  readPod,
+  readService,
+  textIn,
+} from './objects.ts';
+import { type PodDecision, type RefusalReason, toIdentities } from './pod-identity.ts';
+import { Restrictions } from './restrictions.ts';
+import { type IdentitySettings, servesClass } from './settings.ts';
+
+/** The kinds that identities depend on. */
+export const IDENTITY_KINDS = [
+  'Pod',
+  'Namespace',
+  'Node',
+  'Service',
+  'EndpointSlice',
+  'ClusterSPIFFEID',
+  'IdentityRestriction',
+] as const;
+export type IdentityKind = (typeof IDENTITY_KINDS)[number];
+
+/** An object that is now so, or, without one, gone. */
+export type ObjectChange = {
+  readonly kind: IdentityKind;
+  /** '' for kinds without a namespace. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly object: JsonObject | undefined;
+};
+
+/** A policy that is not in the index, and why. */
+export type PolicyAside = {
+  readonly name: string;
+  readonly reason: 'ClassNotServed' | 'Invalid';
+  readonly message: string;
+};
+
+export class IdentityView {
+  readonly index: IdentityIndex;
+  readonly restrictions = new Restrictions();
+  readonly #settings: IdentitySettings;
+  readonly #podUids = new Map<string, string>();
+  readonly #aside = new Map<string, PolicyAside>();
+  #restrictionsSeenAt = 0;
+
+  constructor(settings: IdentitySettings) {
+    this.#settings = settings;
+    this.index = new IdentityIndex(settings);
+  }
+
+  /** Policies that serve nobody: of a class that is not ours, or broken. */
+  get aside(): ReadonlyMap<string, PolicyAside> {
+    return this.#aside;
+  }
+
+  /** Takes in one change; returns what is wrong with the object, if anything. */
+  apply({ kind, namespace, name, object }: ObjectChange): readonly string[] {
+    try {
+      switch (kind) {
+        case 'Pod':
+          this.#applyPod(`${namespace}/${name}`, object);
+          return [];
+        case 'Namespace':
+          if (object === undefined) this.index.deleteNamespace(name);
+          else this.index.setNamespace(readNamespace(object));
+          return [];
+        case 'Node':
+          this.index.setNode(name, object && readNode(object));
+          return [];
+        case 'Service':
+          this.index.setService(namespace, name, object && readService(object));
+          return [];
+        case 'EndpointSlice':
+          this.index.setEndpointSlice(namespace, name, object && readEndpointSlice(object));
+          return [];
+        case 'ClusterSPIFFEID':
+          return this.#applyPolicy(name, object);
+        case 'IdentityRestriction':
+          return this.#applyRestriction(name, object);
+      }
+    } catch (thrown) {
+      const error = CodedError.from(thrown);
+      if (error.code !== 'invalid-argument') throw thrown;
+      return [error.message];
+    }
+  }
+
+  podUid(namespace: string, name: string): string | undefined {
+    return this.#podUids.get(`${namespace}/${name}`);
+  }
+
+  /** What a pod gets at a time; undefined for a pod that is not known. */
+  decision(uid: string, now: number): PodDecision | undefined {
+    const pod = this.index.pod(uid);
+    if (pod === undefined) return undefined;
+    const { object, winners } = pod;
+    const identities = toIdentities(winners, (spiffeId) =>
+      this.restrictions.limitsOf(object, spiffeId, now),
+    );
+    const isSuspended = winners.length > 0 && identities.length === 0;
+    const refusal: RefusalReason | '' = isSuspended ? 'Suspended' : pod.refusal;
+    return { pod: object, identities, refusal: identities.length > 0 ? '' : refusal };
+  }
+
+  /**
+   * The pods that changed since the last call, those included that a restriction whose time is over
+   * gave something back to.
+   */
+  takeChanged(now: number): ReadonlySet<string> {
+    for (const ended of this.restrictions.endedBetween(this.#restrictionsSeenAt, now)) {
+      this.#markConcerned(this.restrictions.set(ended.name, ended));
+    }
+    this.#restrictionsSeenAt = now;
+    return this.index.takeChanged();
+  }
+
+  #applyPod(key: string, object: JsonObject | undefined): void {
+    const known = this.#podUids.get(key);
+    const pod = object && readPod(object);
+    // A successor of the same name is another pod.
+    if (known !== undefined && known !== pod?.uid) this.index.deletePod(known);
+    if (pod === undefined) this.#podUids.delete(key);
+    else {
+      this.#podUids.set(key, pod.uid);
+      this.index.setPod(pod);
+    }
+  }
+
+  #applyPolicy(name: string, object: JsonObject | undefined): readonly string[] {
+    const { policy, aside } = this.#readPolicy(name, object);
+    if (aside === undefined) this.#aside.delete(name);
+    else this.#aside.set(name, aside);
+    this.index.setPolicy(name, policy);
+    return aside?.reason === 'Invalid' ? [aside.message] : [];
+  }
+
+  #readPolicy(
+    name: string,
+    object: JsonObject | undefined,
+  ): { policy?: ClusterSpiffeIdPolicy; aside?: PolicyAside } {
+    if (object === undefined) return {};
+    const className = textIn(objectIn(object, 'spec'), 'className');
+    // Another class is somebody else's: not even its mistakes are ours to report.
+    if (!servesClass(this.#settings, className)) {
+      const message = className === '' ? 'has no class' : `is of class "${className}"`;
+      return { aside: { name, reason: 'ClassNotServed', message } };
+    }
+    const { value, errors } = parseClusterSpiffeId(object);
+    if (value === undefined) {
+      return { aside: { name, reason: 'Invalid', message: errors.join('; ') } };
+    }
+    return { policy: value };
+  }
+
+  #applyRestriction(name: string, object: JsonObject | undefined): readonly string[] {
+    const parsed = object && parseIdentityRestriction(object);
+    if (parsed !== undefined && parsed.value === undefined) return parsed.errors;
+    this.#markConcerned(this.restrictions.set(name, parsed?.value));
+    return [];
+  }
+
+  #markConcerned(isConcerned: (pod: PodDecision['pod']) => boolean): void {
+    for (const pod of this.index.pods.all) {
+      if (isConcerned(pod.object)) this.index.markChanged(pod.object.uid);
+    }
+  }
+}
+
+/** What identifies an object in a change. */
+export function keyOf(object: JsonObject): { namespace: string; name: string } {
+  const metadata = objectIn(object, 'metadata');
+  return { namespace: textIn(metadata, 'namespace'), name: textIn(metadata, 'name') };
+}
+
+export function isIdentityKind(kind: string): kind is IdentityKind {
+  return (IDENTITY_KINDS as readonly string[]).includes(kind);
+}

@@ -1,0 +1,71 @@
+// A ClusterSPIFFEID ready to be applied, or why it cannot be. A policy that got past admission and
+// does not parse serves nobody and says so.
+
+import type { ClusterSpiffeIdPolicy } from '../crds/cluster-spiffe-id-policy.ts';
+import { parseTemplate, type Template } from '../template/template.ts';
+
+export type BrokenPolicy = {
+  readonly name: string;
+  readonly uid: string;
+  readonly className: string;
+  readonly generation: number;
+  readonly errors: readonly string[];
+};
+
+/** The parent of every entry of a node, as upstream has it by default (compatibility E6). */
+export const PARENT_ID_TEMPLATE = parseTemplate(
+  'parentIDTemplate',
+  'spiffe://{{ .TrustDomain }}/spire/agent/k8s_psat/{{ .ClusterName }}/{{ .NodeMeta.UID }}',
+);
+
+export function templatesOf(policy: ClusterSpiffeIdPolicy): readonly Template[] {
+  const { commonNameTemplate } = policy;
+  return [
+    policy.spiffeIdTemplate,
+    ...policy.dnsNameTemplates,
+    ...policy.workloadSelectorTemplates,
+    ...policy.jwtClaimTemplates.values(),
+    ...(commonNameTemplate === undefined ? [] : [commonNameTemplate]),
+  ];
+}
+
+/** Whether any of its templates looks at the pod's node. */
+export function readsNode(policy: ClusterSpiffeIdPolicy): boolean {
+  let reads = READS_NODE.get(policy);
+  if (reads === undefined) {
+    reads = templatesOf(policy).some(({ fields }) =>
+      [...fields].some((field) => field.startsWith('Node')),
+    );
+    READS_NODE.set(policy, reads);
+  }
+  return reads;
+}
+
+const READS_NODE = new WeakMap<ClusterSpiffeIdPolicy, boolean>();
+
+/**
+ * The order in which policies win: the oldest, then one that is not being deleted, then the lower
+ * UID (compatibility R3).
+ */
+export function compareAge(a: ClusterSpiffeIdPolicy, b: ClusterSpiffeIdPolicy): number {
+  return (
+    a.creationTimestamp - b.creationTimestamp ||
+    Number(a.isDeleting) - Number(b.isDeleting) ||
+    compareText(a.uid, b.uid)
+  );
+}
+
+/** The order of a pod's identities: the first is the default one (Workload API §8). */
+export function comparePreference(a: ClusterSpiffeIdPolicy, b: ClusterSpiffeIdPolicy): number {
+  return (
+    b.priority - a.priority ||
+    Number(a.isFallback) - Number(b.isFallback) ||
+    a.creationTimestamp - b.creationTimestamp ||
+    compareText(a.name, b.name)
+  );
+}
+
+export function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
