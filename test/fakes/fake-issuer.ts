@@ -80,7 +80,7 @@ export class TestAuthority {
       trustDomain,
       curve: 'P-256' as const,
       notBefore: now - 48 * 3_600_000,
-      notAfter: now + 10_000 * 3_600_000,
+      notAfter: now + 200_000 * 3_600_000,
     };
     const root = await createRootAuthority(always);
     const intermediate = await createIntermediateAuthority({ ...always, signedBy: root });
@@ -141,7 +141,7 @@ export class FakeIssuer {
   readonly reports: NodeReport[] = [];
   readonly bearers = new Set<string>();
   watches = 0;
-  readonly #clock: Clock;
+  clock: Clock;
   readonly #outboxes = new Set<{ queue: ToNode[]; tick: Latest<true> }>();
   readonly #connections = new Set<Socket>();
   #listener: Server | undefined;
@@ -150,7 +150,7 @@ export class FakeIssuer {
   constructor(path: string, authority: TestAuthority, clock: Clock) {
     this.path = path;
     this.authority = authority;
-    this.#clock = clock;
+    this.clock = clock;
   }
 
   get target(): string {
@@ -255,7 +255,7 @@ export class FakeIssuer {
     const verdict = this.x509Verdict(item);
     if (verdict instanceof CodedError) throw verdict;
     if (verdict !== undefined) return { result: { case: 'refused' as const, value: verdict } };
-    const now = this.#clock.now();
+    const now = this.clock.now();
     const issued = this.authority.signer.issue({
       publicKey: item.publicKey.value ?? new Uint8Array(),
       spiffeId: parseSpiffeId(item.expectedSpiffeId),
@@ -274,7 +274,7 @@ export class FakeIssuer {
     const verdict = this.jwtVerdict(request);
     if (verdict instanceof CodedError) throw verdict;
     if (verdict !== undefined) return { result: { case: 'refused' as const, value: verdict } };
-    const now = this.#clock.now();
+    const now = this.clock.now();
     const expiresAt = now + this.jwtLifetimeMs;
     const spiffeId = parseSpiffeId(item.expectedSpiffeId);
     // A token id, so that two tokens of one second differ.

@@ -32,6 +32,12 @@ export class FakeKubelet {
     return this.#client;
   }
 
+  /** Dials anew at the next call, as the real one does for every call. */
+  hangUp(): void {
+    this.#client?.close();
+    this.#client = undefined;
+  }
+
   targetOf(podUid: string, volume = 'spiffe-workload-api'): string {
     return join(this.root, 'pods', podUid, 'volumes/kubernetes.io~csi', volume, 'mount');
   }
@@ -63,7 +69,7 @@ export class FakeKubelet {
   }
 
   close(): void {
-    this.#client?.close();
+    this.hangUp();
     rmSync(this.root, { recursive: true, force: true });
   }
 }

@@ -29,6 +29,8 @@ export class NodeHarness {
   readonly #cancel = new AbortController();
   readonly #plugins: { stop: AbortController; done: Promise<void> }[] = [];
   #links = 0;
+  /** Ends the first instance, as SIGTERM does. */
+  stopFirst: () => Promise<void> = async () => {};
 
   private constructor(authority: TestAuthority) {
     const path = join(this.kubelet.root, 'issuer.sock');
@@ -40,7 +42,7 @@ export class NodeHarness {
   static async start(options: { issuerUp?: boolean } = {}): Promise<NodeHarness> {
     const harness = new NodeHarness(await TestAuthority.create('example.org', NOW));
     if (options.issuerUp !== false) await harness.issuer.start();
-    await harness.startPlugin();
+    harness.stopFirst = await harness.startPlugin();
     return harness;
   }
 
@@ -70,7 +72,13 @@ export class NodeHarness {
     return async () => {
       stop.abort();
       await done;
+      this.kubelet.hangUp();
     };
+  }
+
+  /** How the first instance ended. */
+  get ended(): Promise<void> {
+    return this.#plugins[0]?.done ?? Promise.reject(new Error('never started'));
   }
 
   /** Publishes a volume for a pod and gives a client of its socket. */
@@ -104,7 +112,7 @@ export class NodeHarness {
     this.#cancel.abort();
     for (const client of this.#clients) client.close();
     for (const { stop } of this.#plugins) stop.abort();
-    await Promise.all(this.#plugins.map(async ({ done }) => await done));
+    await Promise.allSettled(this.#plugins.map(async ({ done }) => await done));
     await this.issuer.stop();
     this.kubelet.close();
   }
