@@ -30,7 +30,10 @@ import { X509Signing } from './signing/x509-signing.ts';
 import { NodeSessions } from './watch/node-sessions.ts';
 
 export type IssuerSettings = {
-  /** Whether this process plays the authority role too: makes roots, reads root keys. */
+  /**
+   * Whether this process plays the authority role too, alone: makes roots, reads root keys. In a
+   * cluster somebody else does.
+   */
   readonly keepsAuthorities?: boolean;
   readonly authorities?: AuthoritySettings;
   readonly jwtKeyType?: JwtKeyType;
@@ -126,6 +129,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
           clock,
           audit,
           log,
+          isAlone: true,
           ...(settings.authorities === undefined ? {} : { settings: settings.authorities }),
           ...(jwtKeyType === undefined ? {} : { jwtKeyType }),
         });

@@ -44,6 +44,8 @@ export type AuthorityKeeperOptions = {
   readonly log: Logger;
   readonly settings?: AuthoritySettings;
   readonly jwtKeyType?: JwtKeyType;
+  /** Nobody else writes to the store, as in dev mode; see PlanContext. */
+  readonly isAlone?: boolean;
 };
 
 type KeyDocument = {
@@ -89,7 +91,9 @@ export class AuthorityKeeper {
   async #advance(): Promise<boolean> {
     const found = await this.#read();
     const keys = new Set(found.documents.flatMap((document) => [...document.keys.keys()]));
-    const step = nextStep(found.state, keys, { now: found.now, settings: this.#settings });
+    const { isAlone = false } = this.#options;
+    const context = { now: found.now, settings: this.#settings, isAlone };
+    const step = nextStep(found.state, keys, context);
     if (step === undefined) {
       return (await this.#removeOrphans(found)) || (await this.#renewServingLeaf(found));
     }

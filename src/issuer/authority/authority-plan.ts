@@ -63,14 +63,24 @@ const SKEW = 60;
 const KEY_STORE_GRACE = 600;
 const KINDS: readonly AuthorityKind[] = ['root', 'serving', 'intermediate', 'jwt'];
 
+export type PlanContext = {
+  /** Seconds since the epoch. */
+  readonly now: number;
+  readonly settings: AuthoritySettings;
+  /**
+   * Nobody else executes steps: one that was announced and has no key has lost its maker. Otherwise
+   * its maker is given ten minutes.
+   */
+  readonly isAlone?: boolean;
+};
+
 /**
- * The next step, or undefined when nothing is due. `keys` are the ids whose private key is stored;
- * `now` is in seconds.
+ * The next step, or undefined when nothing is due. `keys` are the ids whose private key is stored.
  */
 export function nextStep(
   state: AuthorityState,
   keys: ReadonlySet<string>,
-  context: { now: number; settings: AuthoritySettings },
+  context: PlanContext,
 ): AuthorityStep | undefined {
   for (const kind of KINDS) {
     const step = nextOfKind(kind, state, { ...context, keys });
@@ -79,7 +89,7 @@ export function nextStep(
   return undefined;
 }
 
-type Context = { now: number; settings: AuthoritySettings; keys: ReadonlySet<string> };
+type Context = PlanContext & { readonly keys: ReadonlySet<string> };
 
 function nextOfKind(
   kind: AuthorityKind,
@@ -93,7 +103,8 @@ function nextOfKind(
   for (const { id, preparedAt } of prepared) {
     if (keys.has(id)) return { kind: 'publish', id };
     // Its maker died before the key was stored. It was never published, so nobody misses it.
-    if (Math.abs(now - preparedAt) > KEY_STORE_GRACE) return { kind: 'remove', id };
+    const isGivenUp = context.isAlone === true || Math.abs(now - preparedAt) > KEY_STORE_GRACE;
+    if (isGivenUp) return { kind: 'remove', id };
   }
   const active = activeOf(state, kind);
   const published = all.filter((authority) => authority.phase === 'published');

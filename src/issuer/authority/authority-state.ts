@@ -86,19 +86,36 @@ export function readState(value: unknown, trustDomain: TrustDomain): AuthoritySt
     throw damaged(`of trust domain ${state.trustDomain}, not ${trustDomain}`);
   }
   if (!Number.isSafeInteger(state.sequence)) throw damaged('sequence is not an integer');
+  const ids = new Set<string>();
+  const active = new Set<AuthorityKind>();
   for (const authority of state.authorities) {
-    const { id, kind, phase, notBefore, notAfter } = authority;
-    const shaped =
-      typeof id === 'string' &&
-      KINDS.has(kind) &&
-      PHASES.has(phase) &&
-      Number.isSafeInteger(notBefore) &&
-      Number.isSafeInteger(notAfter);
-    if (!shaped) throw damaged(`authority ${String(id)} is malformed`);
+    if (!isAuthority(authority)) throw damaged('an authority is malformed');
+    const { id, kind, phase } = authority;
+    if (ids.has(id)) throw damaged(`authority ${id} is there twice`);
+    if (phase === 'active' && active.has(kind)) throw damaged(`two active ${kind} authorities`);
+    ids.add(id);
+    if (phase === 'active') active.add(kind);
   }
   return state;
 }
 
+const DATES = ['notBefore', 'notAfter', 'preparedAt'] as const;
+const LATER_DATES = ['publishedAt', 'activatedAt', 'retiredAt'] as const;
+
+function isAuthority(value: unknown): value is Authority {
+  if (typeof value !== 'object' || value === null) return false;
+  const authority = value as Authority;
+  return (
+    typeof authority.id === 'string' &&
+    authority.id !== '' &&
+    KINDS.has(authority.kind) &&
+    PHASES.has(authority.phase) &&
+    DATES.every((date) => Number.isSafeInteger(authority[date])) &&
+    LATER_DATES.every((date) => Number.isSafeInteger(authority[date] ?? 0))
+  );
+}
+
+/** The stored state, or what belongs to it, must not be used as it is. */
 export function damaged(why: string): CodedError {
   return new CodedError('failed-precondition', `authority state: ${why}`, {
     reason: 'StateDamaged',

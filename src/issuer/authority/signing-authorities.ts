@@ -21,6 +21,7 @@ import {
   readState,
 } from './authority-state.ts';
 import { type AuthorityStore, decodeKey, readKeys } from './authority-store.ts';
+import { checkSelf } from './self-check.ts';
 import { readServingLeaf } from './serving-leaf.ts';
 
 export type X509Signer = {
@@ -97,7 +98,7 @@ export class AuthorityView {
       .filter(({ kind, phase }) => kind === 'serving' && phase !== 'prepared')
       .map(certificateOf);
     const servingKey = decodeKey(leaf.key);
-    this.current.set({
+    const next: SigningAuthorities = {
       trustDomain,
       x509: this.#x509Signer(state, keys),
       jwt: jwtSigner(state, keys),
@@ -108,7 +109,9 @@ export class AuthorityView {
         ...state.authorities.map((authority) => digestOf(publicKeyOf(authority))),
         digestOf(createPublicKey(servingKey)),
       ]),
-    });
+    };
+    checkSelf(next);
+    this.current.set(next);
     this.#versions = versions;
   }
 

@@ -6,8 +6,9 @@ import { promisify } from 'node:util';
 import type { Clock } from '../../base/clock.ts';
 import { allow, CodedError, type Decision, invalid, refuse } from '../../base/errors.ts';
 import { assembleJwtSvid, prepareJwtSvid } from '../../spiffe/jwt-svid/jwt-svid-signing.ts';
+import { parseWorkloadSpiffeId } from '../../spiffe/spiffe-id.ts';
 import type { AuditEvent, AuditLog } from '../audit-log.ts';
-import type { JwtSigner, SigningAuthorities } from '../authority/signing-authorities.ts';
+import type { SigningAuthorities } from '../authority/signing-authorities.ts';
 import type { NodeCaller } from '../caller.ts';
 import type { IssuableEntry, PodSource } from '../pod-source.ts';
 import { checkAudience } from '../policy/audience.ts';
@@ -77,7 +78,9 @@ export class JwtSigning {
     }
     const results = await Promise.all(
       decided.map(async (decision) =>
-        decision.allowed ? await this.#signOne(decision.value.entry, audience, jwt) : decision,
+        decision.allowed
+          ? await this.#signOne(decision.value.entry, audience, { trustDomain, jwt })
+          : decision,
       ),
     );
     const common = { trustDomain, node: caller.node, caller: caller.credentialId, podUid };
@@ -119,7 +122,7 @@ export class JwtSigning {
   async #signOne(
     entry: IssuableEntry,
     audience: readonly string[],
-    jwt: JwtSigner,
+    { trustDomain, jwt }: Pick<SigningAuthorities, 'trustDomain' | 'jwt'>,
   ): Promise<Decision<SignedJwtSvid>> {
     const { clock, issuer } = this.#options;
     const now = clock.now();
@@ -128,7 +131,8 @@ export class JwtSigning {
       const { signingInput, issuedAt, expiresAt } = prepareJwtSvid({
         algorithm: jwt.algorithm,
         keyId: jwt.authorityId,
-        spiffeId: entry.spiffeId,
+        // Whatever the source says: nothing outside the trust domain, none of our own paths.
+        spiffeId: parseWorkloadSpiffeId(entry.spiffeId, trustDomain),
         audience,
         issuedAt: now,
         expiresAt: jwtExpiry(entry, now, jwt.notAfter),

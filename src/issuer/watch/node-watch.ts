@@ -145,12 +145,15 @@ async function* changes(
   const { pods } = options;
   let restrictionVersion = pods.restrictionVersion;
   for await (const _ of outbox.wakes(signal)) {
-    if (outbox.takeBundles() || pods.restrictionVersion !== restrictionVersion) {
-      restrictionVersion = pods.restrictionVersion;
-      yield bundles(options);
-    }
-    for (let uid = outbox.takePod(); uid !== undefined; uid = outbox.takePod()) {
+    for (;;) {
       if (signal.aborted) return;
+      // Before every pod, so that no pod arrives with a view that its bundles do not know of.
+      if (outbox.takeBundles() || pods.restrictionVersion !== restrictionVersion) {
+        restrictionVersion = pods.restrictionVersion;
+        yield bundles(options);
+      }
+      const uid = outbox.takePod();
+      if (uid === undefined) break;
       const pod = pods.pod(uid);
       if (pod === undefined || pod.node !== node) yield podGoneMessage(uid, pods.version);
       else if (pod.volumes.length > 0) yield podMessage(pod);
