@@ -151,6 +151,7 @@ async function* changes(
       if (outbox.takeBundles() || pods.restrictionVersion !== restrictionVersion) {
         restrictionVersion = pods.restrictionVersion;
         yield bundles(options);
+        continue;
       }
       const uid = outbox.takePod();
       if (uid === undefined) break;
