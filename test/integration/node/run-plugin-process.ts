@@ -12,7 +12,7 @@ export async function runPluginProcess(
   options: PluginProcessOptions,
   within: readonly string[] = [],
 ): Promise<ChildProcess> {
-  const [command = '', ...args] = [
+  const [command, ...args] = [
     ...within,
     process.execPath,
     '--conditions=source',
