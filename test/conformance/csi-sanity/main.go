@@ -225,6 +225,7 @@ func report(report ginkgo.Report) {
 			"state":   spec.State.String(),
 			"message": spec.FailureMessage(),
 		})
-		fmt.Printf("RESULT %s\n", line)
+		// Ginkgo leaves its progress dots on an open line.
+		fmt.Printf("\nRESULT %s\n", line)
 	}
 }
