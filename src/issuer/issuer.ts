@@ -74,7 +74,8 @@ export type Issuer = {
 };
 
 const JWT_LIMIT: MintLimit = { perSecond: 10, burst: 50 };
-const X509_LIMIT: MintLimit = { perSecond: 2, burst: 50 };
+/** Each entry is renewed a few times an hour; what is kept for each key must not grow without end. */
+const X509_LIMIT: MintLimit = { perSecond: 0.5, burst: 50 };
 
 export const noFederation: FederationSource = {
   federatedBundles: () => [],
@@ -117,6 +118,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
       published,
       inventory,
       bundleSequence: () => authorities().bundle.sequence,
+      refreshAuthorities: async () => await view.refresh(),
       ahead: new Set(),
     },
   });

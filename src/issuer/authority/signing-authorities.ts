@@ -70,6 +70,7 @@ export class AuthorityView {
   readonly current = new Latest<SigningAuthorities>();
   readonly #options: AuthorityViewOptions;
   #versions = '';
+  #refreshing: Promise<void> | undefined;
 
   constructor(options: AuthorityViewOptions) {
     this.#options = options;
@@ -77,9 +78,17 @@ export class AuthorityView {
 
   /**
    * Takes in what the store holds now. Throws `failed-precondition` when it cannot be signed with;
-   * then what was there before stays, and ends with its certificates.
+   * then what was there before stays, and ends with its certificates. Whoever asks meanwhile gets
+   * the same answer.
    */
   async refresh(): Promise<void> {
+    this.#refreshing ??= this.#read().finally(() => {
+      this.#refreshing = undefined;
+    });
+    await this.#refreshing;
+  }
+
+  async #read(): Promise<void> {
     const { store, trustDomain } = this.#options;
     // State before keys: whatever is active there has had its key stored before.
     const stored = await store.read('state');

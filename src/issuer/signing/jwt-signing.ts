@@ -20,6 +20,7 @@ import {
   type Entitlement,
   jwtExpiry,
 } from '../policy/signing-policy.ts';
+import { SigningLane } from './signing-lane.ts';
 import { isWorthALine } from './x509-signing.ts';
 
 export type JwtRequest = {
@@ -55,6 +56,7 @@ const signAsync = promisify(sign);
 
 export class JwtSigning {
   readonly #options: JwtSigningOptions;
+  readonly #lane = new SigningLane({ atOnce: 2, maxWaiting: 4096 });
 
   constructor(options: JwtSigningOptions) {
     this.#options = options;
@@ -140,10 +142,11 @@ export class JwtSigning {
         ...(issuer === undefined ? {} : { issuer }),
         ...(entry.jwtIncludeJti ? { tokenId: randomUUID() } : {}),
       });
-      const signature = await signAsync(jwt.algorithm.digest, Buffer.from(signingInput, 'latin1'), {
-        key: jwt.privateKey,
-        dsaEncoding: 'ieee-p1363',
-      });
+      const data = Buffer.from(signingInput, 'latin1');
+      const key = { key: jwt.privateKey, dsaEncoding: 'ieee-p1363' as const };
+      const signature = await this.#lane.run(
+        async () => await signAsync(jwt.algorithm.digest, data, key),
+      );
       return allow({ token: assembleJwtSvid(signingInput, signature), issuedAt, expiresAt });
     } catch (thrown) {
       const { code, message } = CodedError.from(thrown);

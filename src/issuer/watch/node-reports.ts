@@ -17,6 +17,8 @@ export type ReportReaderOptions = {
   readonly log: Logger;
   /** The sequence of the bundle that we publish. */
   readonly bundleSequence: () => number;
+  /** Looks whether there is a newer one. */
+  readonly refreshAuthorities: () => Promise<void>;
   /** Nodes that have seen newer state than ours, and so must not be signed for. */
   readonly ahead: Set<string>;
 };
@@ -25,7 +27,11 @@ const MAX_HELD = 10_000;
 const MAX_SERIAL_BYTES = 20;
 
 /** Applies the first report. Throws when the stream must not go on. */
-export function acceptHello(hello: Hello, caller: NodeCaller, options: ReportReaderOptions): void {
+export async function acceptHello(
+  hello: Hello,
+  caller: NodeCaller,
+  options: ReportReaderOptions,
+): Promise<void> {
   const { pods, inventory, log, ahead } = options;
   const { node } = caller;
   if (hello.held.length > MAX_HELD) throw invalid(`held: ${hello.held.length} exceed ${MAX_HELD}`);
@@ -37,7 +43,9 @@ export function acceptHello(hello: Hello, caller: NodeCaller, options: ReportRea
   }
   // A restored older state would revive keys that were retired. Judged for this node alone, so that
   // a node that lies stops nobody but itself.
-  if (hello.bundleSequence > BigInt(options.bundleSequence())) {
+  const isAhead = () => hello.bundleSequence > BigInt(options.bundleSequence());
+  if (isAhead()) await options.refreshAuthorities();
+  if (isAhead()) {
     ahead.add(node);
     log.error({ node, reason: REASON.STATE_ROLLED_BACK }, 'A node has seen a newer bundle');
     throw new CodedError(

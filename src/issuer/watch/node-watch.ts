@@ -104,7 +104,7 @@ async function readReports(
     if (first.done !== true) {
       const { report } = first.value;
       if (report.case !== 'hello') throw invalid('report: hello must come first');
-      acceptHello(report.value, caller, options);
+      await acceptHello(report.value, caller, options);
       greeted.resolve();
     }
     while (!ending.signal.aborted) {

@@ -60,6 +60,7 @@ beforeEach(() => {
     published: new PublishedPods(),
     inventory: new HeldInventory(),
     bundleSequence: () => current.bundle.sequence,
+    refreshAuthorities: async () => {},
     ahead: new Set(),
   };
   pods.onChange(({ podUid, node }) => {
@@ -217,6 +218,23 @@ test('bundles of other trust domains travel apart from ours', async () => {
     ['jwt-svid'],
   );
   watch.stop();
+});
+
+test('TB-03: before a node is taken to be ahead, the store is asked once more', async () => {
+  let known = 5;
+  options = {
+    ...options,
+    bundleSequence: () => known,
+    refreshAuthorities: async () => {
+      known = 6;
+    },
+  };
+  const seen = (bundleSequence: bigint): Report => ({ case: 'hello', value: { bundleSequence } });
+  const watch = open([seen(6n)]);
+  await watch.untilSynced();
+  watch.stop();
+  await assert.rejects(open([seen(7n)]).next(), { reason: 'StateRolledBack' });
+  assert.ok(options.ahead.has(NODE));
 });
 
 test('serials held are believed for pods of this node only', async () => {
