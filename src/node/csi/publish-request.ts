@@ -18,7 +18,7 @@ const TOKENS = 'csi.storage.k8s.io/serviceAccount.tokens';
 
 /** The volume attributes a pod author may set; any other is refused by name. */
 export const REQUIRE_IDENTITY = 'signet.dev/require-identity';
-const ATTRIBUTES: ReadonlyMap<string, readonly string[]> = new Map([
+export const ATTRIBUTES: ReadonlyMap<string, readonly string[]> = new Map([
   [REQUIRE_IDENTITY, ['true', 'false']],
 ]);
 

@@ -1,0 +1,8 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ATTRIBUTES } from '../../../../src/node/csi/publish-request.ts';
+import { VOLUME_ATTRIBUTES } from '../../../../src/webhook/volume-attributes.ts';
+
+test('admission and the node plugin know the same volume attributes', () => {
+  assert.deepEqual([...VOLUME_ATTRIBUTES], [...ATTRIBUTES]);
+});
