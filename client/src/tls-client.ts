@@ -77,8 +77,7 @@ export function httpsAgent(check: PeerCheck, options: AgentOptions = {}): Agent 
   return new SpiffeAgent(check, options);
 }
 
-/** Node's type for it leaves no room for a failure without a socket. */
-type SocketReceiver = (error: Error | null, socket: Duplex) => void;
+type Receive = (error: Error | null, socket?: Duplex) => void;
 
 class SpiffeAgent extends Agent {
   readonly #check: PeerCheck;
@@ -89,22 +88,23 @@ class SpiffeAgent extends Agent {
   }
 
   /** Nothing of the request's own TLS options counts. */
-  override createConnection(request: ClientRequestArgs, done?: SocketReceiver): undefined {
-    void this.#hand(request, done as ((error: Error | null, socket?: Duplex) => void) | undefined);
+  override createConnection(
+    request: ClientRequestArgs,
+    done?: (error: Error | null, socket: Duplex) => void,
+  ): undefined {
+    // Node's type leaves no room for a failure without a socket; Node itself does.
+    if (done !== undefined) void this.#hand(request, done as Receive);
   }
 
-  async #hand(
-    request: ClientRequestArgs,
-    done: ((error: Error | null, socket?: Duplex) => void) | undefined,
-  ): Promise<void> {
+  async #hand(request: ClientRequestArgs, done: Receive): Promise<void> {
     let socket: TLSSocket;
     try {
       socket = await this.#connect(request);
     } catch (thrown) {
-      done?.(CodedError.from(thrown));
+      done(CodedError.from(thrown));
       return;
     }
-    done?.(null, socket);
+    done(null, socket);
   }
 
   async #connect({ host, port, socketPath }: ClientRequestArgs): Promise<TLSSocket> {
