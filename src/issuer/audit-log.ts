@@ -1,7 +1,7 @@
 // One line for every credential, written before the credential leaves the process: no line, no
 // credential. Lines are chained by hash, so an edited or missing line in the middle shows.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import type { Clock } from '../base/clock.ts';
 import { CodedError } from '../base/errors.ts';
@@ -94,7 +94,7 @@ export class FileAuditLog implements AuditLog {
 }
 
 function digest(line: string): string {
-  return createHash('sha256').update(line).digest('hex');
+  return hash('sha256', line);
 }
 
 // A line cut short by a crash, or by a full disk, is not part of the chain; the next line begins

@@ -1,7 +1,7 @@
 // Which public keys are in use, by digest. A node makes the keys of its pods; it must not be able
 // to get a certificate over a key that is an authority's, or over one that another pod uses now.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 type Use = { readonly holder: string; readonly notAfter: number };
 
@@ -36,5 +36,5 @@ export class KeyRegistry {
 
 /** SHA-256 of a public key's raw bytes, lower-case hex. */
 export function keyDigest(publicKey: Uint8Array): string {
-  return createHash('sha256').update(publicKey).digest('hex');
+  return hash('sha256', publicKey);
 }

@@ -241,6 +241,17 @@ test('Throttled: fifty at once, then ten a second; another node uses up nothing'
   assert.ok((await ask(caller, 10)).every(({ allowed }) => allowed));
 });
 
+test('what is refused anyway uses up nothing', async () => {
+  const asked = { entryId: 'policy-uid', expectedSpiffeId: ID };
+  const gone = { ...asked, entryId: 'gone' };
+  const half = { podUid: 'pod-uid', audience: ['a'] };
+  const batch = [...Array.from({ length: 25 }, () => asked), gone, gone, gone];
+  for (let call = 0; call < 2; call += 1) {
+    const results = await jwt.sign(caller, { ...half, items: batch });
+    assert.equal(results.filter(({ allowed }) => allowed).length, 25);
+  }
+});
+
 test('a malformed audience is the caller’s mistake', async () => {
   await assert.rejects(mint({}, []), { code: 'invalid-argument' });
   await assert.rejects(mint({}, ['a', 'a']), { code: 'invalid-argument' });
