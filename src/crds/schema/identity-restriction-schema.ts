@@ -1,0 +1,125 @@
+// IdentityRestriction, a kind of ours: takes away and limits, never gives.
+
+import type { FromSchema } from 'json-schema-to-ts';
+import { API_VERSION, CONDITIONS, KIND, OBSERVED_GENERATION } from './shared-schemas.ts';
+import type { StructuralSchema } from './structural-schema.ts';
+
+const DENY = ['Deny'] as const;
+
+const STATUS = {
+  type: 'object',
+  description: 'How it fares. Example: {conditions: [{type: InEffect, status: "True"}]}',
+  properties: { conditions: CONDITIONS, observedGeneration: OBSERVED_GENERATION },
+} as const satisfies StructuralSchema;
+
+const MATCH = {
+  type: 'object',
+  description:
+    'Whom it restricts: all that is set must hold. Example: {namespace: shop, serviceAccount: web}',
+  properties: {
+    all: {
+      type: 'boolean',
+      description: 'Every identity there is; stands alone. Example: true',
+    },
+    spiffeID: {
+      type: 'string',
+      description: 'Exactly this SPIFFE ID. Example: spiffe://example.org/ns/shop/sa/web',
+      minLength: 1,
+    },
+    spiffeIDPrefix: {
+      type: 'string',
+      description:
+        'This SPIFFE ID and all below it, by whole segments. Example: spiffe://example.org/ns/shop',
+      minLength: 1,
+    },
+    namespace: { type: 'string', description: 'Pods of a namespace. Example: shop', minLength: 1 },
+    serviceAccount: {
+      type: 'string',
+      description: 'Pods with a ServiceAccount of this name. Example: web',
+      minLength: 1,
+    },
+    owner: {
+      type: 'object',
+      description: 'Pods that this object controls. Example: {kind: Deployment, name: web}',
+      required: ['kind', 'name'],
+      properties: {
+        kind: { type: 'string', description: 'Its kind. Example: Deployment', minLength: 1 },
+        name: { type: 'string', description: 'Its name. Example: web', minLength: 1 },
+        uid: {
+          type: 'string',
+          description: 'Its UID, to leave a successor of that name alone. Example: 0b1c…',
+        },
+      },
+    },
+    podUID: { type: 'string', description: 'One pod. Example: 6f8d2c1e-…', minLength: 1 },
+    node: { type: 'string', description: 'Pods on a node. Example: worker-1', minLength: 1 },
+  },
+  'x-kubernetes-validations': [
+    {
+      rule: 'has(self.all) && self.all || has(self.spiffeID) || has(self.spiffeIDPrefix) || has(self.namespace) || has(self.serviceAccount) || has(self.owner) || has(self.podUID) || has(self.node)',
+      message: 'must not be empty; all: true restricts every identity',
+    },
+    {
+      rule: '!(has(self.all) && self.all) || !(has(self.spiffeID) || has(self.spiffeIDPrefix) || has(self.namespace) || has(self.serviceAccount) || has(self.owner) || has(self.podUID) || has(self.node))',
+      message: 'all must stand alone',
+    },
+  ],
+} as const satisfies StructuralSchema;
+
+export const IDENTITY_RESTRICTION_SCHEMA = {
+  type: 'object',
+  description:
+    'Suspends or limits identities. Several are added up, and the strictest wins. Example: a suspended agent.',
+  required: ['spec'],
+  properties: {
+    apiVersion: API_VERSION,
+    kind: KIND,
+    metadata: { type: 'object' },
+    spec: {
+      type: 'object',
+      description: 'Whom it restricts, and how. Example: {match: {namespace: shop}, suspend: true}',
+      required: ['match'],
+      properties: {
+        match: MATCH,
+        suspend: { type: 'boolean', description: 'No identity at all. Example: true' },
+        until: {
+          type: 'string',
+          format: 'date-time',
+          description: 'When it ends; left out: when deleted. Example: "2026-01-31T12:00:00Z"',
+        },
+        cause: {
+          type: 'string',
+          description: 'Why, for people. Example: leaked key',
+          maxLength: 1024,
+        },
+        maxX509SVIDTTL: {
+          type: 'string',
+          description: 'Longest life of an X509-SVID, at least 1s. Example: 10m',
+          minLength: 1,
+        },
+        maxJWTSVIDTTL: {
+          type: 'string',
+          description: 'Longest life of a JWT-SVID, at least 1s. Example: 1m',
+          minLength: 1,
+        },
+        allowedAudiences: {
+          type: 'array',
+          description:
+            'The only audiences of JWT-SVIDs; empty: none. Example: [spiffe://example.org/api]',
+          items: { type: 'string' },
+          maxItems: 1000,
+        },
+        jwt: { type: 'string', description: 'Deny: no JWT-SVIDs. Example: Deny', enum: DENY },
+        sds: {
+          type: 'string',
+          description: "Deny: no keys over Envoy's secret discovery. Example: Deny",
+          enum: DENY,
+        },
+      },
+    },
+    status: STATUS,
+  },
+} as const satisfies StructuralSchema;
+
+export type IdentityRestrictionObject = FromSchema<typeof IDENTITY_RESTRICTION_SCHEMA>;
+export type IdentityRestrictionStatus = FromSchema<typeof STATUS>;
