@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { type Agent, request } from 'node:https';
 import { type AddressInfo, isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,8 +10,10 @@ import { connect, type Server, type TLSSocket } from 'node:tls';
 import {
   type Authorizer,
   connectTls,
+  createHttpsServer,
   createTlsServer,
   exactly,
+  httpsAgent,
   memberOf,
   parseSpiffeId,
   peerSpiffeId,
@@ -179,7 +182,7 @@ test('X5-27: a DNS name that reads like a URI in a display string is not an ID',
     bundleOf: (trustDomain) => sources.server.bundleOf(trustDomain),
     changes: (signal) => sources.server.changes(signal),
   });
-  await assert.rejects(dial(server), { name: 'CodedError' });
+  await assert.rejects(dial(server), { code: 'permission-denied' });
 });
 
 test('WA-12: a peer of a trust domain that is not trusted is refused on both sides', async () => {
@@ -270,4 +273,36 @@ test('WE-16: InvalidArgument ends a source for good', async () => {
   apis.client.x509Svids.set(new CodedError('invalid-argument', 'bad request'));
   await nextState(sources.client, 'failed');
   assert.throws(() => sources.client.svid, { code: 'invalid-argument' });
+});
+
+test('T-17: agents of two authorizers share no connection, and a refused peer gets no request', async () => {
+  const server = createHttpsServer(
+    { source: sources.server, authorize: exactly(CLIENT_ID) },
+    (incoming, response) => {
+      seen.push(peerSpiffeId(incoming.socket));
+      response.end('ok');
+    },
+  );
+  cleanUp.push(() => server.closeAllConnections());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const ask = async (agent: Agent): Promise<string> => {
+    const outgoing = request({ ...to(server), agent, path: '/' }).end();
+    const signal = AbortSignal.timeout(LIMIT_MS);
+    const [response] = await once(outgoing, 'response', { signal });
+    const [body] = await once(response, 'data', { signal });
+    return String(body);
+  };
+  const agentFor = (id: string): Agent => {
+    const check = { source: sources.client, authorize: exactly(id) };
+    const agent = httpsAgent(check, { keepAlive: true });
+    cleanUp.push(() => agent.destroy());
+    return agent;
+  };
+  const right = agentFor(SERVER_ID);
+  assert.equal(await ask(right), 'ok');
+  assert.equal(await ask(right), 'ok');
+  await assert.rejects(ask(agentFor('spiffe://example.org/other')), { code: 'permission-denied' });
+  assert.deepEqual(seen, [CLIENT_ID, CLIENT_ID]);
+  server.close();
 });
