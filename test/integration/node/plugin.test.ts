@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { systemClock } from '../../../src/base/clock.ts';
+import { CodedError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/log.ts';
 import { runNodePlugin } from '../../../src/node/main.ts';
 import { parseTrustDomain } from '../../../src/spiffe/spiffe-id.ts';
@@ -243,12 +244,13 @@ test('KU-16: killed at any point of publishing, the next start serves every volu
     children.push(child);
     const batch = waiting.splice(0, 10);
     const calls = batch.map(
-      async (request) => await node.kubelet.node.nodePublishVolume(request, { timeoutMs: 5000 }),
+      async (request) => await node.kubelet.node.nodePublishVolume(request, { timeoutMs: 20_000 }),
     );
+    const settled = Promise.allSettled(calls);
     // Killed when some are through and others are not.
     await calls[life * 3];
     await endProcess(child, 'SIGKILL');
-    await Promise.allSettled(calls);
+    await settled;
     node.kubelet.hangUp();
   }
   await runLast(options);
@@ -271,9 +273,21 @@ async function runLast(options: Parameters<typeof runPluginProcess>[0]): Promise
   children.push(await runPluginProcess(options));
 }
 
+// Asks again while the answer is Unavailable, as clients do: a loaded machine may sign late.
 async function expectServed(request: Parameters<NodeHarness['workload']>[0]): Promise<void> {
   const workload = node.workload(request);
-  const message = await new Messages(workload.fetchX509SVID({}, node.call)).next();
-  assert.equal(message.svids[0]?.spiffeId, 'spiffe://example.org/a');
+  let spiffeId: string | undefined;
+  await until(
+    () => spiffeId !== undefined,
+    async () => {
+      try {
+        const message = await new Messages(workload.fetchX509SVID({}, node.call)).next();
+        spiffeId = message.svids[0]?.spiffeId;
+      } catch (thrown) {
+        assert.equal(CodedError.from(thrown).code, 'unavailable');
+      }
+    },
+  );
+  assert.equal(spiffeId, 'spiffe://example.org/a');
   workload.close();
 }
