@@ -5,6 +5,7 @@ import { parseDurationSeconds } from '../base/duration.ts';
 import { parseTrustDomainOrId, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { JsonValue } from '../template/json-value.ts';
 import { parseTemplate, type Template } from '../template/template.ts';
+import { checkClaimName, DEFAULT_CLAIM_NAMES } from './claim-names.ts';
 import { type FieldReader, parseObject } from './field-reader.ts';
 import { type LabelSelector, parseLabelSelector } from './label-selector.ts';
 import type { ParseResult, PolicyMeta } from './parse-result.ts';
@@ -34,9 +35,13 @@ export type ClusterSpiffeIdPolicy = PolicyMeta & {
   readonly jwtIncludeJti: boolean;
 };
 
-/** Reads a ClusterSPIFFEID; the errors name each field and rule. */
+/**
+ * Reads a ClusterSPIFFEID; the errors name each field and rule. `allowedClaims`: names for
+ * jwtClaimTemplates; `*` at an end stands for anything.
+ */
 export function parseClusterSpiffeId(
   object: JsonValue | undefined,
+  allowedClaims: readonly string[] = DEFAULT_CLAIM_NAMES,
 ): ParseResult<ClusterSpiffeIdPolicy> {
   return parseObject(object, (meta, spec) => ({
     ...meta,
@@ -58,7 +63,7 @@ export function parseClusterSpiffeId(
     jwtClaimTemplates: new Map(
       spec
         .entries('jwtClaimTemplates')
-        .map(([name, source]) => [name, template(spec, `jwtClaimTemplates.${name}`, source)]),
+        .map(([name, source]) => [name, claimTemplate(spec, { name, source, allowedClaims })]),
     ),
     commonNameTemplate: spec.has('commonNameTemplate')
       ? template(spec, 'commonNameTemplate', spec.text('commonNameTemplate'))
@@ -75,6 +80,18 @@ function template(spec: FieldReader, field: string, source: string): Template {
 
 function templates(spec: FieldReader, field: string): readonly Template[] {
   return spec.texts(field).map((source, index) => template(spec, `${field}[${index}]`, source));
+}
+
+type NamedClaim = {
+  readonly name: string;
+  readonly source: string;
+  readonly allowedClaims: readonly string[];
+};
+
+function claimTemplate(spec: FieldReader, claim: NamedClaim): Template {
+  const field = `jwtClaimTemplates.${claim.name}`;
+  spec.parsed(field, undefined, (at) => checkClaimName(claim.name, at, claim.allowedClaims));
+  return template(spec, field, claim.source);
 }
 
 function selector(spec: FieldReader, field: string): LabelSelector | undefined {

@@ -5,6 +5,20 @@ import { CodedError, invalid } from '../base/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue, ownValue } from '../template/json-value.ts';
 import type { ParseResult, PolicyMeta } from './parse-result.ts';
 
+/** What a value must be, as a test and in words. */
+type ValueType = { readonly rule: string; readonly is: (value: JsonValue) => boolean };
+
+const TEXT: ValueType = { rule: 'must be a string', is: (value) => typeof value === 'string' };
+const BOOLEAN: ValueType = {
+  rule: 'must be true or false',
+  is: (value) => typeof value === 'boolean',
+};
+const INTEGER: ValueType = { rule: 'must be a whole number', is: Number.isSafeInteger };
+const TEXTS: ValueType = {
+  rule: 'must be a list of strings',
+  is: (value) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
+};
+
 export class FieldReader {
   readonly #object: JsonObject;
   readonly #at: string;
@@ -32,21 +46,19 @@ export class FieldReader {
   }
 
   text(key: string): string {
-    return this.#typed(key, '', 'must be a string', (value) => typeof value === 'string');
+    return this.#typed(key, '', TEXT);
   }
 
   boolean(key: string): boolean {
-    return this.#typed(key, false, 'must be true or false', (value) => typeof value === 'boolean');
+    return this.#typed(key, false, BOOLEAN);
   }
 
   integer(key: string): number {
-    return this.#typed(key, 0, 'must be a whole number', (value) => Number.isSafeInteger(value));
+    return this.#typed(key, 0, INTEGER);
   }
 
   texts(key: string): readonly string[] {
-    const isTexts = (value: JsonValue) =>
-      Array.isArray(value) && value.every((item) => typeof item === 'string');
-    return this.#typed<readonly string[]>(key, [], 'must be a list of strings', isTexts);
+    return this.#typed<readonly string[]>(key, [], TEXTS);
   }
 
   entries(key: string): readonly (readonly [string, string])[] {
@@ -84,7 +96,7 @@ export class FieldReader {
     this.#wrong(key, rule);
   }
 
-  #typed<T>(key: string, fallback: T, rule: string, is: (value: JsonValue) => boolean): T {
+  #typed<T>(key: string, fallback: T, { rule, is }: ValueType): T {
     const value = this.#value(key);
     if (value === undefined) return fallback;
     if (is(value)) return value as T;

@@ -88,7 +88,7 @@ class Check {
 
   #text(schema: StructuralSchema, text: string, field: string): void {
     const { minLength = 0, maxLength = Number.POSITIVE_INFINITY, pattern } = schema;
-    const { length } = [...text];
+    const { length } = Array.from(text);
     if (length < minLength) {
       this.#fail(
         field,
