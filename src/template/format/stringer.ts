@@ -14,9 +14,9 @@ export function stringerText(of: Value): string | undefined {
     case 'time.Time':
       return timeText(of);
     case 'time.Month':
-      return monthName(Number(integerOf(of)));
+      return monthName(integerOf(of));
     case 'time.Weekday':
-      return weekdayName(Number(integerOf(of)));
+      return weekdayName(integerOf(of));
     case 'v1.ResourceName':
       return textOf(of);
     default:

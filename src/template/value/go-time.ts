@@ -72,12 +72,12 @@ export function timeParts(time: GoTime): TimeParts {
   };
 }
 
-export function monthName(month: number): string {
-  return MONTHS[month - 1] ?? '';
+export function monthName(month: number | bigint): string {
+  return MONTHS[Number(month) - 1] ?? '';
 }
 
-export function weekdayName(weekday: number): string {
-  return WEEKDAYS[weekday] ?? '';
+export function weekdayName(weekday: number | bigint): string {
+  return WEEKDAYS[Number(weekday)] ?? '';
 }
 
 export function compareTimes(a: GoTime, b: GoTime): number {

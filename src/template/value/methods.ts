@@ -2,11 +2,12 @@
 // ones of metav1.Time, Quantity, IntOrString and ResourceList.
 
 import { fieldValue, type IntOrString, mapElement } from './decode.ts';
+import { monthName, weekdayName } from './go-time.ts';
 import { BOOL, type GoType, goType, INT, INT64, STRING } from './go-type.ts';
 import { type Method, type MethodTable, notNil, onPointer, onValue } from './method.ts';
 import { formatQuantity, type Quantity, scaledValue, ZERO_QUANTITY } from './quantity.ts';
 import { META_TIME_METHODS, TIME_METHODS } from './time-methods.ts';
-import { isInvalid, pointerTo, textOf, type Value, value } from './value.ts';
+import { integerOf, isInvalid, pointerTo, textOf, type Value, value } from './value.ts';
 
 const OBJECT_META = goType('v1.ObjectMeta');
 const QUANTITY = goType('resource.Quantity');
@@ -39,6 +40,8 @@ const METHODS: ReadonlyMap<string, MethodTable> = new Map([
   ['intstr.IntOrString', INT_OR_STRING_METHODS],
   ['v1.ResourceList', RESOURCE_LIST_METHODS],
   ['v1.ResourceName', new Map([['String', onValue(STRING, textOf)]])],
+  ['time.Month', new Map([['String', onValue(STRING, (of) => monthName(integerOf(of)))]])],
+  ['time.Weekday', new Map([['String', onValue(STRING, (of) => weekdayName(integerOf(of)))]])],
 ]);
 
 /** The method `name` of a type, whether or not a receiver has the address it may need. */
