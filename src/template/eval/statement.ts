@@ -130,7 +130,9 @@ function compileRange(statement: Of<'range'>, bodies: Bodies): Run {
       x.release(mark);
       if (outcome === 'break') break;
     }
-    return isEmpty ? otherwise(x, dot) : 'done';
+    // As in Go, a break in the else part ends this range and not the one around it.
+    const outcome = isEmpty ? otherwise(x, dot) : 'done';
+    return outcome === 'break' ? 'done' : outcome;
   };
   return decided(statement, iterate);
 }
