@@ -21,7 +21,8 @@ const settings = {
 };
 
 function create(object: JsonObject) {
-  const kind = String(object['kind']);
+  const { kind } = object;
+  if (typeof kind !== 'string') throw new Error('a fixture without a kind');
   return validateCustomResource(
     { operation: 'CREATE', kind, object, oldObject: undefined },
     settings,
