@@ -15,7 +15,7 @@ export type Requirement = {
 /** All of these must hold; none at all selects everything. */
 export type LabelSelector = { readonly requirements: readonly Requirement[] };
 
-const OPERATORS: ReadonlySet<unknown> = new Set(['In', 'NotIn', 'Exists', 'DoesNotExist']);
+const OPERATORS: readonly Operator[] = ['In', 'NotIn', 'Exists', 'DoesNotExist'];
 const NAME = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
 const PREFIX = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 const MAX_PREFIX = 253;
@@ -46,19 +46,22 @@ function fromExpression(raw: JsonValue, field: string): Requirement {
   const key = ownValue(raw, 'key');
   if (typeof key !== 'string') throw invalid(`${field}.key: must be a string`);
   checkKey(key, `${field}.key`);
-  const operator = ownValue(raw, 'operator');
-  if (!OPERATORS.has(operator)) {
-    throw invalid(`${field}.operator: must be one of ${[...OPERATORS].join(', ')}`);
-  }
+  const operator = readOperator(ownValue(raw, 'operator'), `${field}.operator`);
   const values = readValues(raw, `${field}.values`);
   const takesValues = operator === 'In' || operator === 'NotIn';
   if (takesValues && values.length === 0) {
-    throw invalid(`${field}.values: must not be empty for operator ${String(operator)}`);
+    throw invalid(`${field}.values: must not be empty for operator ${operator}`);
   }
   if (!takesValues && values.length > 0) {
-    throw invalid(`${field}.values: must be empty for operator ${String(operator)}`);
+    throw invalid(`${field}.values: must be empty for operator ${operator}`);
   }
-  return { key, operator: operator as Operator, values };
+  return { key, operator, values };
+}
+
+function readOperator(raw: JsonValue | undefined, field: string): Operator {
+  const operator = OPERATORS.find((each) => each === raw);
+  if (operator === undefined) throw invalid(`${field}: must be one of ${OPERATORS.join(', ')}`);
+  return operator;
 }
 
 function readValues(raw: JsonObject, field: string): readonly string[] {

@@ -17,7 +17,7 @@ import {
 } from './objects.ts';
 import { type RefusalReason, refusalOf } from './pod-identity.ts';
 import { type NamespaceVerdicts, newVerdicts, PolicyMatcher, type Slot } from './policy-matcher.ts';
-import { PolicyTally } from './policy-tally.ts';
+import { countFate, newTally, type PolicyTally } from './policy-tally.ts';
 import { selects } from './selectors.ts';
 import { ServiceNames } from './service-names.ts';
 import { type IdentitySettings, namespaceFilter } from './settings.ts';
@@ -67,15 +67,15 @@ export class IdentityIndex {
     this.#changed.add(uid);
   }
 
-  setNamespace({ name, labels }: NamespaceObject): void {
+  /** Sets or, with undefined, removes a namespace. */
+  setNamespace(name: string, namespace: NamespaceObject | undefined): void {
     const known = this.#namespaces.get(name);
-    if (known !== undefined && isSameLabels(known.verdicts.labels, labels)) return;
-    this.#namespaces.set(name, { isIgnored: this.#isIgnored(name), verdicts: newVerdicts(labels) });
-    for (const pod of this.pods.inNamespace(name)) this.#rederive(pod);
-  }
-
-  deleteNamespace(name: string): void {
-    this.#namespaces.delete(name);
+    if (namespace === undefined) this.#namespaces.delete(name);
+    else if (known !== undefined && isSameLabels(known.verdicts.labels, namespace.labels)) return;
+    else {
+      const verdicts = newVerdicts(namespace.labels);
+      this.#namespaces.set(name, { isIgnored: this.#isIgnored(name), verdicts });
+    }
     for (const pod of this.pods.inNamespace(name)) this.#rederive(pod);
   }
 
@@ -131,9 +131,9 @@ export class IdentityIndex {
     return pod;
   }
 
-  tallyOf(policy: string): PolicyTally {
+  tallyOf(policy: string): Readonly<PolicyTally> {
     this.settleAll();
-    return this.#tallies.get(policy) ?? new PolicyTally();
+    return this.#tallies.get(policy) ?? newTally();
   }
 
   settleAll(): void {
@@ -242,10 +242,10 @@ export class IdentityIndex {
       const name = pod.candidates[index]?.policy.name ?? '';
       let tally = this.#tallies.get(name);
       if (tally === undefined) {
-        tally = new PolicyTally();
+        tally = newTally();
         this.#tallies.set(name, tally);
       }
-      tally.count(fate, by);
+      countFate(tally, fate, by);
     }
   }
 }

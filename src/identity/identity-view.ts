@@ -75,8 +75,7 @@ export class IdentityView {
           this.#applyPod(`${namespace}/${name}`, object);
           return [];
         case 'Namespace':
-          if (object === undefined) this.index.deleteNamespace(name);
-          else this.index.setNamespace(readNamespace(object));
+          this.index.setNamespace(name, object && readNamespace(object));
           return [];
         case 'Node':
           this.index.setNode(name, object && readNode(object));

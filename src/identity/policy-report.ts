@@ -1,5 +1,6 @@
 // How a policy fares, as its status says it: upstream's numbers, and for whom it failed and why.
 
+import type { Entry } from './candidate.ts';
 import type { IdentityIndex } from './identity-index.ts';
 import type { IndexedPod } from './indexed-pods.ts';
 import { compareText } from './policy.ts';
@@ -57,16 +58,14 @@ export function candidateMessage(index: IdentityIndex, pod: IndexedPod, at: numb
   const { object } = pod;
   const namespaceLabels = index.namespaces.get(object.namespace)?.verdicts.labels ?? {};
   const selector = firstNotHolding(candidate.selectors, { pod: object, namespaceLabels });
-  switch (pod.fates[at]) {
-    case 'Undecidable':
-      return `selector "${selector}" cannot be decided for a whole pod`;
-    case 'SelectorMismatch':
-      return `selector "${selector}" does not hold for this pod`;
-    case 'Masked':
-      return `an older policy makes the same entry ${candidate.spiffeId}`;
-    case 'FallbackUnused':
-      return 'a fallback, and another policy serves this pod';
-    default:
-      return '';
-  }
+  return MESSAGES.get(pod.fates[at])?.(selector, candidate) ?? '';
 }
+
+type Message = (selector: string | undefined, entry: Entry) => string;
+
+const MESSAGES: ReadonlyMap<Fate | undefined, Message> = new Map<Fate | undefined, Message>([
+  ['Undecidable', (selector) => `selector "${selector}" cannot be decided for a whole pod`],
+  ['SelectorMismatch', (selector) => `selector "${selector}" does not hold for this pod`],
+  ['Masked', (_, { spiffeId }) => `an older policy makes the same entry ${spiffeId}`],
+  ['FallbackUnused', () => 'a fallback, and another policy serves this pod'],
+]);
