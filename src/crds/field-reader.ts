@@ -87,7 +87,8 @@ export class FieldReader {
       const { code, message } = CodedError.from(thrown);
       if (code !== 'invalid-argument') throw thrown;
       const name = this.#name(key);
-      this.#errors.push(message.startsWith(name) ? message : `${name}: ${message}`);
+      const rule = message.startsWith(`${key}: `) ? message.slice(key.length + 2) : message;
+      this.#errors.push(rule.startsWith(name) ? rule : `${name}: ${rule}`);
       return fallback;
     }
   }

@@ -33,8 +33,11 @@ export function tryTemplate(
     if (!text.includes(NO_VALUE)) return { text, runs, isCertain, hasChoice };
     findings.warn(field, 'a value that it reads is missing in a sample pod');
   } catch (thrown) {
-    const { code, message } = CodedError.from(thrown);
+    const { code, message: full } = CodedError.from(thrown);
     if (code !== 'invalid-argument') throw thrown;
+    const message = full.slice(
+      full.startsWith(`${template.name}: `) ? template.name.length + 2 : 0,
+    );
     if (OF_DATA.test(message)) findings.warn(field, `${message} (tried on a sample pod)`);
     else findings.error(field, message);
   }
