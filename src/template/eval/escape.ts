@@ -28,9 +28,8 @@ export function escapeJs(text: string): string {
   return text.replace(/[\\'"<>&=]|[^ -\u007f]/gu, (char) => {
     const known = JS.get(char);
     if (known !== undefined) return known;
-    if (isInvalidByte(char)) return '\\uFFFD';
     const code = (char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
-    return isPrintable(char) ? char : `\\u${code}`;
+    return isPrintable(char) || isInvalidByte(char) ? char : `\\u${code}`;
   });
 }
 

@@ -37,6 +37,9 @@ export function typeName(of: Value): string {
 
 function printValue(of: Value, verb: string, flags: Flags): string {
   if (STRINGER_VERBS.includes(verb) && !flags.sharpV) {
+    // A value method cannot be called on nil; fmt then writes this, whatever the verb and width.
+    if (of.type.kind === 'pointer' && of.data === null && of.type.elem.name.endsWith('.Time'))
+      return NIL;
     const text = stringerText(of);
     if (text !== undefined) return formatText(text, verb, flags) ?? '';
   }

@@ -12,6 +12,10 @@ const REFUSALS: readonly { readonly because: RegExp; readonly reason: string }[]
     reason: 'it would be the name of a type in the program, not one of the API',
   },
   { because: /comparing a \S+ is refused/, reason: 'Go compares the addresses in it' },
+  {
+    because: /non-comparable types .*signet\.Data/,
+    reason: 'Go compares the address of all of the data, which tells nothing',
+  },
   { because: /printing a float64 with %[bxX] is refused/, reason: 'no policy has a use for it' },
   { because: /complex constant/, reason: 'no policy has a use for them' },
   { because: /the output would not be UTF-8/, reason: 'no identity is made of such bytes' },
