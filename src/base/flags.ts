@@ -9,12 +9,18 @@ import { CodedError, invalid } from './errors.ts';
 type FlagBase = { readonly help: string; readonly value?: string };
 export type FlagSpec =
   | (FlagBase & { readonly type: 'string'; readonly default?: string })
-  | (FlagBase & { readonly type: 'strings'; readonly short?: string })
+  | (FlagBase & {
+      readonly type: 'strings';
+      readonly short?: string;
+      /** Takes all words up to the next flag, so that a shell's `-f *.yaml` works. */
+      readonly spreads?: boolean;
+    })
   | (FlagBase & { readonly type: 'boolean' })
   | (FlagBase & { readonly type: 'integer'; readonly default: number; readonly min?: number })
   | (FlagBase & { readonly type: 'duration'; readonly default: string })
   | (FlagBase & {
       readonly type: 'choice';
+      readonly short?: string;
       readonly of: readonly string[];
       readonly default: string;
     });
@@ -50,10 +56,10 @@ export function parseFlags<const S extends FlagSpecs>(
     options[name] = {
       type: spec.type === 'boolean' ? 'boolean' : 'string',
       multiple: spec.type === 'strings',
-      ...(spec.type === 'strings' && spec.short !== undefined ? { short: spec.short } : {}),
+      ...('short' in spec && spec.short !== undefined ? { short: spec.short } : {}),
     };
   }
-  const parsed = readArgs(args, options);
+  const parsed = readArgs(spreadValues(args, specs), options);
   const values = new Map<string, unknown>(Object.entries(parsed.values));
   const flags: Record<string, unknown> = {};
   for (const [name, spec] of Object.entries(specs)) {
@@ -71,6 +77,28 @@ export function flagsHelp(usage: string, specs: FlagSpecs): string {
   });
   const width = Math.max(...rows.map((row) => row.left.length)) + 2;
   return [usage, '', ...rows.map((row) => row.left.padEnd(width) + row.right), ''].join('\n');
+}
+
+function spreadValues(args: readonly string[], specs: FlagSpecs): readonly string[] {
+  const spreading = Object.entries(specs).flatMap(([name, spec]) =>
+    spec.type === 'strings' && spec.spreads === true
+      ? [`--${name}`, ...(spec.short === undefined ? [] : [`-${spec.short}`])]
+      : [],
+  );
+  let current: string | undefined;
+  let isFirst = false;
+  return args.flatMap((arg) => {
+    if (arg.startsWith('-')) {
+      current = spreading.includes(arg) ? arg : undefined;
+      isFirst = true;
+      return [arg];
+    }
+    if (current === undefined || isFirst) {
+      isFirst = false;
+      return [arg];
+    }
+    return [current, arg];
+  });
 }
 
 function readArgs(

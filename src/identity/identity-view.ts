@@ -47,6 +47,7 @@ export type PolicyAside = {
   readonly name: string;
   readonly reason: 'ClassNotServed' | 'Invalid';
   readonly message: string;
+  readonly generation: number;
 };
 
 export class IdentityView {
@@ -153,14 +154,15 @@ export class IdentityView {
   ): { policy?: ClusterSpiffeIdPolicy; aside?: PolicyAside } {
     if (object === undefined) return {};
     const className = textIn(objectIn(object, 'spec'), 'className');
+    const generation = Number(objectIn(object, 'metadata')['generation'] ?? 0);
     // Another class is somebody else's: not even its mistakes are ours to report.
     if (!servesClass(this.#settings, className)) {
       const message = className === '' ? 'has no class' : `is of class "${className}"`;
-      return { aside: { name, reason: 'ClassNotServed', message } };
+      return { aside: { name, reason: 'ClassNotServed', message, generation } };
     }
     const { value, errors } = parseClusterSpiffeId(object);
     if (value === undefined) {
-      return { aside: { name, reason: 'Invalid', message: errors.join('; ') } };
+      return { aside: { name, reason: 'Invalid', message: errors.join('; '), generation } };
     }
     return { policy: value };
   }

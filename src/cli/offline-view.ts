@@ -1,0 +1,96 @@
+// An identity view over saved objects, for commands that need no cluster.
+
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { invalid } from '../base/errors.ts';
+import type { FlagSpecs, Flags } from '../base/flags.ts';
+import { type ManifestObject, readManifests } from '../dev/read-manifests.ts';
+import { IdentityView, isIdentityKind } from '../identity/identity-view.ts';
+import { DEFAULT_IDENTITY_SETTINGS, type IdentitySettings } from '../identity/settings.ts';
+import { parseTrustDomain } from '../spiffe/spiffe-id.ts';
+
+/** Flags of every command that derives identities offline. */
+export const IDENTITY_FLAGS = {
+  'trust-domain': { type: 'string', help: 'trust domain of the installation', value: 'NAME' },
+  'cluster-name': { type: 'string', default: 'cluster', help: 'what .ClusterName says' },
+  'cluster-domain': {
+    type: 'string',
+    default: 'cluster.local',
+    help: 'what .ClusterDomain says',
+  },
+  'ignore-namespace': {
+    type: 'strings',
+    help: 'RE2 pattern of namespaces without identities; repeatable',
+    value: 'PATTERN',
+  },
+  'class-name': { type: 'strings', help: 'class that is served; repeatable', value: 'CLASS' },
+  'ignore-classless': { type: 'boolean', help: 'leave policies without a class alone' },
+  profile: {
+    type: 'choice',
+    of: ['drop-in', 'strict'],
+    default: 'drop-in',
+    help: 'what to do with what could be forged',
+  },
+} as const satisfies FlagSpecs;
+
+export function identitySettings(flags: Flags<typeof IDENTITY_FLAGS>): IdentitySettings {
+  const trustDomain = flags['trust-domain'];
+  if (trustDomain === undefined) throw invalid('--trust-domain: must be given');
+  return {
+    ...DEFAULT_IDENTITY_SETTINGS,
+    trustDomain: parseTrustDomain(trustDomain),
+    clusterName: flags['cluster-name'],
+    clusterDomain: flags['cluster-domain'],
+    profile: flags.profile,
+    classNames: flags['class-name'],
+    ignoreClassless: flags['ignore-classless'],
+    ignoreNamespaces: flags['ignore-namespace'],
+  };
+}
+
+/** The objects of files, and of the files in directories; mistakes go to `warn`, one line each. */
+export function readObjects(
+  paths: readonly string[],
+  warn: (line: string) => void,
+): readonly ManifestObject[] {
+  return paths.flatMap(expand).flatMap((path) => {
+    const { objects, errors } = readManifests(path, readFileSync(path, 'utf8'));
+    errors.forEach(warn);
+    return objects;
+  });
+}
+
+/** A view over the objects; what identities do not depend on is skipped. */
+export function offlineView(
+  objects: readonly ManifestObject[],
+  { settings, warn }: { settings: IdentitySettings; warn: (line: string) => void },
+): IdentityView {
+  const view = new IdentityView(settings);
+  const skipped = new Set<string>();
+  for (const { kind, namespace, name, object, source } of objects) {
+    if (!isIdentityKind(kind)) {
+      skipped.add(kind);
+      continue;
+    }
+    const errors = view.apply({ kind, namespace, name, object });
+    for (const error of errors) warn(`${source}: ${kind} ${name}: ${error}`);
+  }
+  if (skipped.size > 0) warn(`skipped: ${[...skipped].toSorted().join(', ')}`);
+  return view;
+}
+
+const MANIFEST = /\.(ya?ml|json)$/;
+
+function expand(path: string): readonly string[] {
+  let isDirectory: boolean;
+  try {
+    isDirectory = statSync(path).isDirectory();
+  } catch (thrown) {
+    throw invalid(`${path}: cannot be read`, thrown);
+  }
+  if (!isDirectory) return [path];
+  return readdirSync(path)
+    .filter((name) => MANIFEST.test(name))
+    .toSorted()
+    .map((name) => join(path, name));
+}

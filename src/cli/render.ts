@@ -1,0 +1,215 @@
+// `signet render`: what policies make of saved objects, without a cluster and without applying
+// anything. For pipelines, and to see the effect of an edit before it has one.
+
+import { CodedError } from '../base/errors.ts';
+import { type FlagSpecs, flagsHelp, parseFlags } from '../base/flags.ts';
+import { validateClusterSpiffeId } from '../crds/admission/validate-cluster-spiffe-id.ts';
+import type { ManifestObject } from '../dev/read-manifests.ts';
+import type { Entry } from '../identity/candidate.ts';
+import type { IdentityView } from '../identity/identity-view.ts';
+import type { IndexedPod } from '../identity/indexed-pods.ts';
+import { compareText, PARENT_ID_TEMPLATE } from '../identity/policy.ts';
+import { candidateMessage, policyFailures } from '../identity/policy-report.ts';
+import { type PolicyStatus, policyStatus } from '../identity/policy-status.ts';
+import type { Fate } from '../identity/settle.ts';
+import type { Command } from './command.ts';
+import { IDENTITY_FLAGS, identitySettings, offlineView, readObjects } from './offline-view.ts';
+import { formatTable } from './table.ts';
+
+const FLAGS = {
+  file: { type: 'strings', short: 'f', spreads: true, help: 'policies', value: 'FILE…' },
+  objects: {
+    type: 'strings',
+    spreads: true,
+    help: 'pods, namespaces, nodes … as `kubectl get -o json` or YAML has them',
+    value: 'FILE…',
+  },
+  output: {
+    type: 'choice',
+    of: ['table', 'json'],
+    short: 'o',
+    default: 'table',
+    help: 'how to print',
+  },
+  ...IDENTITY_FLAGS,
+  help: { type: 'boolean', help: 'print this' },
+} as const satisfies FlagSpecs;
+
+/** One entry that a policy wins, served or not. TTLs are seconds, 0: not set. */
+export type RenderedEntry = {
+  readonly policy: string;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly spiffeID: string;
+  readonly parentID: string;
+  readonly selectors: readonly string[];
+  readonly dnsNames: readonly string[];
+  readonly x509SVIDTTL: number;
+  readonly jwtSVIDTTL: number;
+  readonly hint: string;
+  readonly federatesWith: readonly string[];
+  readonly admin: boolean;
+  readonly downstream: boolean;
+  readonly served: boolean;
+  /** Why it is not served. */
+  readonly reason: string;
+};
+
+export type RenderedPolicy = {
+  readonly name: string;
+  /** As it would be written; empty for a policy that is not ours. */
+  readonly status: PolicyStatus | Record<string, never>;
+  /** Whether admission would take it. */
+  readonly accepted: boolean;
+  readonly message: string;
+};
+
+export type Rendering = {
+  readonly entries: readonly RenderedEntry[];
+  readonly policies: readonly RenderedPolicy[];
+  readonly failures: readonly {
+    readonly policy: string;
+    readonly namespace: string;
+    readonly pod: string;
+    readonly reason: string;
+    readonly message: string;
+  }[];
+};
+
+export const renderCommand: Command = async (args, { out, err, clock }) => {
+  const { flags, positionals } = parseFlags(args, FLAGS);
+  if (flags.help || (flags.file.length === 0 && positionals.length === 0)) {
+    out(flagsHelp('usage: signet render -f FILE… --objects FILE… --trust-domain NAME', FLAGS));
+    return flags.help ? 0 : 2;
+  }
+  const warn = (line: string) => err(`warning: ${line}`);
+  const policies = readObjects([...flags.file, ...positionals], warn);
+  const objects = [...readObjects(flags.objects, warn), ...policies];
+  const view = offlineView(objects, { settings: identitySettings(flags), warn });
+  const rendering = render(view, objects, clock.now());
+  out(flags.output === 'json' ? JSON.stringify(rendering, undefined, 2) : asTable(rendering));
+  return 0;
+};
+
+/** Everything that the policies among `objects` make, in a stable order. */
+export function render(
+  view: IdentityView,
+  objects: readonly ManifestObject[],
+  now: number,
+): Rendering {
+  view.index.settleAll();
+  const pods = [...view.index.pods.all];
+  return {
+    entries: pods
+      .flatMap((pod) => entriesOf(view, pod, now))
+      .toSorted(
+        (a, b) =>
+          compareText(a.policy, b.policy) ||
+          compareText(a.namespace, b.namespace) ||
+          compareText(a.pod, b.pod),
+      ),
+    policies: objects
+      .filter(({ kind }) => kind === 'ClusterSPIFFEID')
+      .map(({ name, object }) => {
+        const findings = validateClusterSpiffeId(object, view.index.settings);
+        return {
+          name,
+          status: policyStatus(view, name, { previous: [], now }) ?? {},
+          accepted: findings.errors.length === 0,
+          message: [...findings.errors, ...findings.warnings].join('; '),
+        };
+      }),
+    failures: [...view.index.matcher.slots]
+      .toSorted((a, b) => compareText(a.policy.name, b.policy.name))
+      .flatMap((slot) =>
+        policyFailures(view.index, slot).map((failure) => ({
+          policy: slot.policy.name,
+          ...failure,
+        })),
+      ),
+  };
+}
+
+const SHOWN: ReadonlySet<Fate> = new Set(['Served', 'SelectorMismatch', 'Undecidable']);
+
+function entriesOf(view: IdentityView, pod: IndexedPod, now: number): readonly RenderedEntry[] {
+  return pod.candidates.flatMap((candidate, at) => {
+    const fate = pod.fates[at] ?? 'ViewBehind';
+    if (candidate.kind !== 'entry' || !SHOWN.has(fate)) return [];
+    const { suspendedBy } = view.restrictions.limitsOf(pod.object, candidate.spiffeId, now);
+    const served = fate === 'Served' && suspendedBy === undefined;
+    const message = candidateMessage(view.index, pod, at);
+    const reason = fate === 'Served' ? 'Suspended' : `${fate}: ${message}`;
+    return [toEntry(view, pod, { entry: candidate, served, reason: served ? '' : reason })];
+  });
+}
+
+function toEntry(
+  view: IdentityView,
+  pod: IndexedPod,
+  { entry, served, reason }: { entry: Entry; served: boolean; reason: string },
+): RenderedEntry {
+  const { policy } = entry;
+  return {
+    policy: policy.name,
+    namespace: pod.object.namespace,
+    pod: pod.object.name,
+    spiffeID: entry.spiffeId,
+    parentID: parentIdOf(view, pod),
+    selectors: [`k8s:pod-uid:${pod.object.uid}`, ...entry.selectors],
+    dnsNames: entry.dnsNames,
+    x509SVIDTTL: policy.x509TtlSeconds,
+    jwtSVIDTTL: policy.jwtTtlSeconds,
+    hint: policy.hint,
+    federatesWith: policy.federatesWith.toSorted(),
+    admin: policy.isAdmin,
+    downstream: policy.isDownstream,
+    served,
+    reason,
+  };
+}
+
+function parentIdOf(view: IdentityView, pod: IndexedPod): string {
+  try {
+    return PARENT_ID_TEMPLATE.render(view.index.dataOf(pod));
+  } catch (thrown) {
+    if (CodedError.from(thrown).code === 'invalid-argument') return '';
+    throw thrown;
+  }
+}
+
+function asTable({ entries, policies, failures }: Rendering): string {
+  const sections = [
+    formatTable(
+      ['POLICY', 'POD', 'SPIFFE ID', 'SERVED'],
+      entries.map(({ policy, namespace, pod, spiffeID, served, reason }) => [
+        policy,
+        `${namespace}/${pod}`,
+        spiffeID,
+        served ? 'yes' : `no: ${reason}`,
+      ]),
+    ),
+    formatTable(
+      ['POLICY', 'ACCEPTED', 'PODS', 'ENTRIES', 'FAILURES', 'MESSAGE'],
+      policies.map(({ name, accepted, message, status }) => {
+        const { podsSelected = 0, entriesToSet = 0 } = status.stats ?? {};
+        const { podEntryRenderFailures = 0, entryFailures = 0 } = status.stats ?? {};
+        const failed = String(podEntryRenderFailures + entryFailures);
+        const accept = accepted ? 'yes' : 'no';
+        return [name, accept, String(podsSelected), String(entriesToSet), failed, message];
+      }),
+    ),
+    failures.length === 0
+      ? ''
+      : formatTable(
+          ['POLICY', 'POD', 'REASON', 'MESSAGE'],
+          failures.map(({ policy, namespace, pod, reason, message }) => [
+            policy,
+            `${namespace}/${pod}`,
+            reason,
+            message,
+          ]),
+        ),
+  ];
+  return sections.filter((section) => section !== '').join('\n\n');
+}

@@ -1,0 +1,75 @@
+// Where the program starts: the first argument names a command, which is loaded only then, so that
+// no process holds code of another. Signals become one AbortSignal, failures one line and a code.
+
+import { systemClock } from './base/clock.ts';
+import { CodedError } from './base/errors.ts';
+import { createLogger } from './base/log.ts';
+import type { Command } from './cli/command.ts';
+
+const COMMANDS: ReadonlyMap<string, { help: string; load: () => Promise<Command> }> = new Map([
+  [
+    'dev',
+    {
+      help: 'serve identities for a directory of manifests, without a cluster',
+      load: async () => (await import('./dev/dev-command.ts')).devCommand,
+    },
+  ],
+  [
+    'render',
+    {
+      help: 'show what policies make of saved objects, offline',
+      load: async () => (await import('./cli/render.ts')).renderCommand,
+    },
+  ],
+  [
+    'explain',
+    {
+      help: 'show why a pod of a dev directory has its identities, offline',
+      load: async () => (await import('./cli/explain.ts')).explainCommand,
+    },
+  ],
+]);
+
+const USAGE = 2;
+const FAILURE = 1;
+
+async function main(): Promise<number> {
+  const [name = '--help', ...args] = process.argv.slice(2);
+  const command = COMMANDS.get(name);
+  if (command === undefined) {
+    const isHelp = name === '--help' || name === 'help';
+    process[isHelp ? 'stdout' : 'stderr'].write(
+      isHelp ? help() : `signet: no command "${name}"\n${help()}`,
+    );
+    return isHelp ? 0 : USAGE;
+  }
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => stop.abort());
+  }
+  try {
+    const run = await command.load();
+    return await run(args, {
+      signal: stop.signal,
+      clock: systemClock,
+      log: createLogger(name),
+      out: (text) => process.stdout.write(`${text}\n`),
+      err: (text) => process.stderr.write(`${text}\n`),
+      // oxlint-disable-next-line no-process-env -- the one place that reads it
+      environment: process.env,
+    });
+  } catch (thrown) {
+    const error = CodedError.from(thrown);
+    const detail =
+      error.code === 'internal' && thrown instanceof Error ? thrown.stack : error.message;
+    process.stderr.write(`signet ${name}: ${detail}\n`);
+    return error.code === 'invalid-argument' ? USAGE : FAILURE;
+  }
+}
+
+function help(): string {
+  const rows = [...COMMANDS].map(([name, { help: text }]) => `  ${name.padEnd(10)}${text}`);
+  return ['usage: signet COMMAND [--help]', '', ...rows, ''].join('\n');
+}
+
+process.exitCode = await main();
