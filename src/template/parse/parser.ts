@@ -11,6 +11,9 @@ import { TokenReader } from './token-reader.ts';
 /** UTF-16 units of a template's source. */
 export const MAX_SOURCE_LENGTH = 64 * 1024;
 
+/** UTF-16 units of a message, which may quote the source. */
+const MAX_MESSAGE = 200;
+
 /** Line of an offset, from 1. */
 export function lineOf(source: string, at: number): number {
   return source.slice(0, at).split('\n').length;
@@ -19,7 +22,7 @@ export function lineOf(source: string, at: number): number {
 /** Throws `invalid-argument` naming the template and the line. */
 export function parse(name: string, source: string): Parsed {
   const fail = (at: number, message: string) =>
-    invalid(`${name}: line ${lineOf(source, at)}: ${message}`);
+    invalid(`${name}: line ${lineOf(source, at)}: ${message.slice(0, MAX_MESSAGE).toWellFormed()}`);
   if (source.length > MAX_SOURCE_LENGTH) {
     throw fail(0, `the template is longer than ${MAX_SOURCE_LENGTH} characters`);
   }

@@ -18,6 +18,9 @@ export type Value = {
   readonly addressable: boolean;
 };
 
+const LARGE = 256;
+const largeMaps = new WeakMap<JsonObject, number>();
+
 /** A Go slice: a window of an array, which `slice` may widen up to `limit`. */
 export type SliceData = {
   readonly array: readonly Value[];
@@ -82,11 +85,20 @@ export function integerOf(of: Value): bigint {
   return of.data as bigint;
 }
 
+/** Counted once where counting is slow: a template may ask in a loop. */
+function sizeOf(map: JsonObject): number {
+  const known = largeMaps.get(map);
+  if (known !== undefined) return known;
+  const size = Object.keys(map).length;
+  if (size >= LARGE) largeMaps.set(map, size);
+  return size;
+}
+
 /** Go's len of a string, slice or map. */
 export function lengthOf(of: Value): number {
   if (of.data === null) return 0;
   if (of.type.kind === 'string') return byteLength(textOf(of));
-  if (of.type.kind === 'map') return Object.keys(of.data as JsonObject).length;
+  if (of.type.kind === 'map') return sizeOf(of.data as JsonObject);
   const { from, to } = of.data as SliceData;
   return to - from;
 }

@@ -47,6 +47,7 @@ suite('A1: what does not parse is refused with its line and cause', () => {
     ['{{ define "a" }}1{{ end }}{{ define "a" }}2{{ end }}', /multiple definition of template "a"/],
     ['{{ if true }}'.repeat(40), /blocks nest deeper than 32/],
     [`{{ ${'('.repeat(40)}1${')'.repeat(40)} }}`, /parentheses nest deeper than 32/],
+    [`{{ 1${'1'.repeat(60_000)} }}`, /^id: line 1: integer overflow "1{100,200}$/],
     ['x'.repeat(70_000), /longer than 65536 characters/],
   ] as const) {
     test(JSON.stringify(source.slice(0, 40)), () => rejects(source, message));
