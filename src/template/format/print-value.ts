@@ -27,6 +27,8 @@ export function printArgument(of: Value, verb: string, flags: Flags): string {
   if (verb === 'T') return formatText(isInvalid(of) ? NIL : typeName(of), 's', flags) ?? '';
   if (isInvalid(of)) return verb === 'v' ? pad(NIL, flags) : `%!${verb}(${NIL})`;
   if (verb === 'p') return printPointer(of, verb, flags);
+  // Only Errorf takes %w.
+  if (verb === 'w') return badVerb(of, verb, flags);
   return printValue(of, verb, flags);
 }
 

@@ -126,6 +126,7 @@ export const HAND_PICKED: readonly string[] = [
   '{{ printf "%t %v %T %T %T %T" true nil 1 "a" 1.5 nil }}',
   '{{ printf "%v %d %s" .PodMeta.Finalizers .PodSpec.Priority .PodMeta.UID }}',
   '{{ printf "%#v %#v %#v" "a" 1 .PodMeta.Finalizers }}{{ printf "%T %T" .PodMeta.UID .PodMeta.Labels }}',
+  '{{ printf "%w %w %w" "a" 1 .PodMeta.Finalizers }}',
   '{{ printf "%!" }}{{ printf "%z" 1 }}{{ printf "%" }}',
   // Constants.
   "{{ 1 }}{{ -1 }}{{ 0x1F }}{{ 0b11 }}{{ 0o17 }}{{ 017 }}{{ 1_000 }}{{ 'a' }}{{ 1.50 }}{{ 1e3 }}",
