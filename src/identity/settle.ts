@@ -112,6 +112,7 @@ function isSameWinner({ entry, masked }: Winner, other: Winner | undefined): boo
     other !== undefined &&
     entry.policy === other.entry.policy &&
     entry.spiffeId === other.entry.spiffeId &&
+    isSameList(entry.selectors, other.entry.selectors) &&
     isSameList(entry.dnsNames, other.entry.dnsNames) &&
     entry.commonName === other.entry.commonName &&
     isSameList(Object.values(entry.jwtClaims), Object.values(other.entry.jwtClaims)) &&

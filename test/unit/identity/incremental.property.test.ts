@@ -1,0 +1,324 @@
+// Whatever changes, in whatever order: the index answers as if it had derived everything anew.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { parseIdentityRestriction } from '../../../src/crds/identity-restriction-policy.ts';
+import { type IdentityKind, IdentityView } from '../../../src/identity/identity-view.ts';
+import { policyFailures, policyStats } from '../../../src/identity/policy-report.ts';
+import type { IdentitySettings } from '../../../src/identity/settings.ts';
+import type { JsonObject } from '../../../src/template/json-value.ts';
+import { change, NOW, SA_TEMPLATE, settings } from './fixtures.ts';
+import { type Answer, deriveFromScratch, plain, type World } from './from-scratch.ts';
+
+const RUNS = 1000;
+const MAX_STEPS = 40;
+
+type Step = {
+  readonly kind: IdentityKind;
+  readonly object: JsonObject;
+  readonly isGone: boolean;
+  readonly seconds: number;
+};
+
+const one = <T>(...values: readonly T[]) => fc.constantFrom(...values);
+/** The first one far more often than the others. */
+const mostly = <T>(usual: T, ...others: readonly T[]) =>
+  fc.oneof(
+    { weight: 3 * others.length, arbitrary: fc.constant(usual) },
+    { weight: others.length, arbitrary: one(...others) },
+  );
+const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
+const record = <T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }) => fc.record(fields);
+
+/** Without what is undefined. */
+function json(value: object): JsonObject {
+  return JSON.parse(JSON.stringify(value)) as JsonObject;
+}
+
+const POD_NAMES = ['a/p0', 'a/p1', 'a/p2', 'b/p0', 'b/p1', 'ignored/p0'];
+const uids = POD_NAMES.flatMap((name) => [`${name}#0`, `${name}#1`]);
+
+const pods = record({
+  at: one(...POD_NAMES),
+  incarnation: one('0', '0', '1'),
+  labels: record({
+    app: maybe(one('web', 'db')),
+    tier: maybe(one('x', 'y')),
+    constructor: maybe(one('web')),
+  }),
+  nodeName: mostly('n1', 'n2', ''),
+  serviceAccountName: one('s1', 's2'),
+  special: mostly('', 'mirror', 'owned', 'bare'),
+}).map(({ at, incarnation, labels, special, ...spec }) => {
+  const [namespace, name] = at.split('/');
+  const metadata = {
+    namespace,
+    name,
+    uid: `${at}#${incarnation}`,
+    labels: special === 'bare' ? undefined : labels,
+    annotations: special === 'mirror' ? { 'kubernetes.io/config.mirror': 'x' } : undefined,
+    ownerReferences: special === 'owned' ? [{ kind: 'Node', name: 'n1', uid: 'u' }] : undefined,
+  };
+  return json({ metadata, spec, status: { phase: 'Running' } });
+});
+
+const namespaces = record({
+  name: one('a', 'b', 'ignored'),
+  labels: record({ env: maybe(one('x', 'y')) }),
+}).map((metadata) => json({ metadata }));
+
+const nodes = record({
+  name: one('n1', 'n2'),
+  uid: one('u0', 'u1'),
+  labels: record({ zone: maybe(one('z0', 'z1')) }),
+  resourceVersion: one('1', '2'),
+}).map((metadata) => json({ metadata, spec: {} }));
+
+const services = record({
+  namespace: one('a', 'b'),
+  name: one('web', 'db'),
+  uid: one('svc-0', 'svc-0', 'svc-1'),
+  selector: one<JsonObject | undefined>({ app: 'web' }, { app: 'web' }, { tier: 'x' }, undefined),
+}).map(({ selector, ...metadata }) => json({ metadata, spec: { selector } }));
+
+const slices = record({
+  namespace: one('a', 'b'),
+  name: one('slice-0', 'slice-1'),
+  service: one('web', 'web', 'db'),
+  owner: one('svc-0', 'svc-0', 'svc-1', ''),
+  pods: fc.subarray(uids),
+}).map(({ namespace, name, service, owner, pods }) =>
+  json({
+    metadata: {
+      namespace,
+      name,
+      labels: { 'kubernetes.io/service-name': service },
+      ownerReferences: owner === '' ? undefined : [{ kind: 'Service', uid: owner }],
+    },
+    endpoints: pods.map((uid) => ({ targetRef: { kind: 'Pod', uid } })),
+  }),
+);
+
+const requirement = fc.oneof(
+  record({
+    key: one('app', 'tier', 'constructor'),
+    operator: one('In', 'NotIn'),
+    values: one(['web'], ['x'], ['web', 'db'], ['x', 'y', 'x']),
+  }),
+  record({ key: one('app', 'tier', 'toString'), operator: one('Exists', 'DoesNotExist') }),
+);
+
+const podSelector = fc.oneof(
+  {
+    weight: 2,
+    arbitrary: one<JsonObject | undefined>(undefined, {}, { matchLabels: { app: 'web' } }),
+  },
+  fc.array(requirement, { maxLength: 2 }).map((matchExpressions) => ({ matchExpressions })),
+);
+
+const namespaceSelector = mostly<JsonObject | undefined>(
+  undefined,
+  {},
+  { matchLabels: { env: 'x' } },
+  { matchExpressions: [{ key: 'env', operator: 'NotIn', values: ['x'] }] },
+  { matchExpressions: [{ key: 'env', operator: 'DoesNotExist' }] },
+);
+
+const policies = record({
+  name: one('q0', 'q1', 'q2', 'q3'),
+  uid: one('0', '0', '1'),
+  creationTimestamp: one('2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z'),
+  deletionTimestamp: mostly(undefined, '2026-01-03T00:00:00Z'),
+  spiffeIDTemplate: mostly(
+    SA_TEMPLATE,
+    'spiffe://example.org/{{ .PodMeta.Labels.app }}',
+    'spiffe://example.org/node/{{ .NodeMeta.Labels.zone }}/{{ .PodMeta.Name }}',
+    'spiffe://example.org/fixed',
+    'spiffe://elsewhere.test/x',
+    'spiffe://example.org/spire/x',
+    '{{',
+  ),
+  className: mostly<string | undefined>(undefined, 'mine', 'other'),
+  podSelector,
+  namespaceSelector,
+  fallback: mostly<boolean | undefined>(undefined, true),
+  priority: mostly<number | undefined>(undefined, 1, -1),
+  workloadSelectorTemplates: mostly<readonly string[] | undefined>(
+    undefined,
+    ['k8s:ns:a'],
+    ['k8s:pod-label:app:web', 'k8s:sa:s1'],
+    ['unix:uid:0'],
+    ['k8s:node-name:{{ .NodeMeta.Name }}', 'k8s:pod-uid:{{ .PodMeta.UID }}'],
+    ['unix:gid:{{ .NodeMeta.Labels.zone }}'],
+    ['k8s:pod-label:{{ if eq .NodeMeta.Labels.zone "z0" }}app:web{{ else }}tier:x{{ end }}'],
+    ['k8s:container-name:x', 'k8s:ns-label:env:x'],
+  ),
+  dnsNameTemplates: mostly<readonly string[] | undefined>(
+    undefined,
+    ['{{ .PodMeta.Name }}.test', 'web'],
+    ['{{ .PodMeta.Labels.tier }}'],
+    ['{{ .NodeMeta.Labels.zone }}.test'],
+    ['no name'],
+  ),
+  jwtClaimTemplates: mostly<JsonObject | undefined>(undefined, {
+    agent_zone: '{{ .NodeMeta.Labels.zone }}',
+  }),
+  autoPopulateDNSNames: one<boolean | undefined>(undefined, true),
+  hint: one<string | undefined>(undefined, 'h0', 'h1'),
+  ttl: mostly<string | undefined>(undefined, '1h', '5m', '-1h'),
+}).map(({ name, uid, creationTimestamp, deletionTimestamp, ...spec }) =>
+  json({
+    metadata: { name, uid: `${name}#${uid}`, creationTimestamp, deletionTimestamp },
+    spec,
+  }),
+);
+
+const restrictions = record({
+  name: one('r0', 'r1'),
+  match: one<JsonObject>(
+    { all: true },
+    { namespace: 'a' },
+    { serviceAccount: 's1', node: 'n1' },
+    { spiffeIDPrefix: 'spiffe://example.org/ns/a' },
+    { spiffeID: 'spiffe://example.org/fixed' },
+    { podUID: 'a/p0#0' },
+    {},
+  ),
+  suspend: one<boolean | undefined>(true, undefined),
+  until: one<string | undefined>(undefined, '2026-01-01T12:00:20Z', '2026-01-01T00:00:00Z'),
+  maxX509SVIDTTL: one<string | undefined>(undefined, '10m'),
+  allowedAudiences: one<readonly string[] | undefined>(undefined, ['x'], ['x', 'y']),
+}).map(({ name, ...spec }) => json({ metadata: { name }, spec }));
+
+const step = (kind: IdentityKind, objects: fc.Arbitrary<JsonObject>, weight: number) => ({
+  weight,
+  arbitrary: record<Step>({
+    kind: fc.constant(kind),
+    object: objects,
+    isGone: mostly(false, true),
+    seconds: one(0, 1, 7),
+  }),
+});
+
+const steps = fc.array(
+  fc.oneof(
+    step('Pod', pods, 6),
+    step('ClusterSPIFFEID', policies, 6),
+    step('Namespace', namespaces, 3),
+    step('Node', nodes, 2),
+    step('Service', services, 2),
+    step('EndpointSlice', slices, 2),
+    step('IdentityRestriction', restrictions, 2),
+  ),
+  { minLength: 15, maxLength: MAX_STEPS, size: 'max' },
+);
+
+/** Objects that the world nearly always has; a random step may still change or remove them. */
+const GIVEN: readonly Step[] = (
+  [
+    ['Namespace', { name: 'a', labels: { env: 'x' } }],
+    ['Namespace', { name: 'b' }],
+    ['Node', { name: 'n1', uid: 'u0', labels: { zone: 'z0' } }],
+    ['Pod', { namespace: 'a', name: 'p0', uid: 'a/p0#0', labels: { app: 'web', tier: 'x' } }],
+    ['Pod', { namespace: 'a', name: 'p1', uid: 'a/p1#0', labels: { app: 'web', tier: 'y' } }],
+    ['Pod', { namespace: 'b', name: 'p0', uid: 'b/p0#0', labels: { app: 'db' } }],
+    ['ClusterSPIFFEID', { name: 'q0', uid: 'q0#0' }],
+  ] as const
+).map(([kind, metadata]) => ({
+  kind,
+  object: json({
+    metadata,
+    spec: { spiffeIDTemplate: SA_TEMPLATE, nodeName: 'n1', serviceAccountName: 's1' },
+  }),
+  isGone: false,
+  seconds: 0,
+}));
+
+const SETTINGS: readonly IdentitySettings[] = (['drop-in', 'drop-in', 'strict'] as const).map(
+  (profile) => settings({ profile, classNames: ['mine'], ignoreNamespaces: ['nore'] }),
+);
+
+test('A13, R3, R4: after every change the answers equal a derivation from scratch', () => {
+  fc.assert(
+    fc.property(steps, one(...SETTINGS), fc.nat(), (random, settings, seed) => {
+      const view = new IdentityView(settings);
+      const objects = new Map<IdentityKind, Map<string, JsonObject>>();
+      let before: Answer['decisions'] = new Map();
+      let now = NOW;
+      for (const step of [...GIVEN, ...random]) {
+        now += step.seconds * 1000;
+        const done = change(step.kind, step.object, step.isGone);
+        view.apply(done);
+        remember(objects, step);
+        const expected = deriveFromScratch({ settings, objects }, now);
+        const changed = view.takeChanged(now);
+        assertSame(answersOf(view, uidsOf(objects), now), expected);
+        for (const uid of new Set([...before.keys(), ...expected.decisions.keys()])) {
+          if (before.get(uid) === expected.decisions.get(uid)) continue;
+          assert.ok(changed.has(uid), `${uid} changed and nobody is told`);
+        }
+        before = expected.decisions;
+      }
+      const again = new IdentityView(settings);
+      for (const done of shuffled(objects, seed)) again.apply(done);
+      assertSame(answersOf(again, uidsOf(objects), now), answersOf(view, uidsOf(objects), now));
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+function remember(objects: Map<IdentityKind, Map<string, JsonObject>>, step: Step): void {
+  const { kind, object, isGone } = step;
+  const { namespace, name } = change(kind, object);
+  const ofKind = objects.get(kind) ?? new Map<string, JsonObject>();
+  objects.set(kind, ofKind);
+  // An edit of a restriction that does not parse leaves the last one in force.
+  const isBroken =
+    kind === 'IdentityRestriction' && parseIdentityRestriction(object).value === undefined;
+  if (isGone) ofKind.delete(`${namespace}/${name}`);
+  else if (!isBroken) ofKind.set(`${namespace}/${name}`, object);
+}
+
+function uidsOf(objects: World['objects']): readonly string[] {
+  return [...(objects.get('Pod')?.values() ?? [])].map((pod) =>
+    String((pod['metadata'] as JsonObject)['uid']),
+  );
+}
+
+function answersOf(view: IdentityView, uids: readonly string[], now: number): Answer {
+  const slots = [...view.index.matcher.slots];
+  return {
+    decisions: new Map(uids.map((uid) => [uid, plain(view.decision(uid, now) ?? {})])),
+    stats: new Map(slots.map((slot) => [slot.policy.name, policyStats(view.index, slot)])),
+    failures: new Map(
+      slots.map((slot) => [
+        slot.policy.name,
+        policyFailures(view.index, slot)
+          .map(({ namespace, pod, reason }) => `${namespace}/${pod}: ${reason}`)
+          .toSorted(),
+      ]),
+    ),
+  };
+}
+
+function assertSame(actual: Answer, expected: Answer): void {
+  assert.deepEqual(sorted(actual.decisions), sorted(expected.decisions));
+  assert.deepEqual(sorted(actual.stats), sorted(expected.stats));
+  assert.deepEqual(sorted(actual.failures), sorted(expected.failures));
+}
+
+function sorted<T>(map: ReadonlyMap<string, T>): readonly (readonly [string, T])[] {
+  return [...map].toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function shuffled(objects: World['objects'], seed: number) {
+  const changes = [...objects].flatMap(([kind, ofKind]) =>
+    [...ofKind.values()].map((object) => change(kind, object)),
+  );
+  const rank = (index: number) => ((index + 1) * 2654435761 + seed * 40503) % 1009;
+  return changes
+    .map((done, index) => ({ done, rank: rank(index) }))
+    .toSorted((a, b) => a.rank - b.rank)
+    .map(({ done }) => done);
+}
