@@ -66,6 +66,7 @@ type Message = (selector: string | undefined, entry: Entry) => string;
 const MESSAGES: ReadonlyMap<Fate | undefined, Message> = new Map<Fate | undefined, Message>([
   ['Undecidable', (selector) => `selector "${selector}" cannot be decided for a whole pod`],
   ['SelectorMismatch', (selector) => `selector "${selector}" does not hold for this pod`],
+  ['ViewBehind', () => "what another policy's templates read is not known yet"],
   ['Masked', (_, { spiffeId }) => `an older policy makes the same entry ${spiffeId}`],
   ['FallbackUnused', () => 'a fallback, and another policy serves this pod'],
 ]);

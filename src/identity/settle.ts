@@ -33,7 +33,10 @@ export type Winner = {
 
 const NO_ENTRIES: readonly Entry[] = [];
 
-/** Settles the candidates of one pod. */
+/**
+ * Settles the candidates of one pod. While one that counts cannot be judged nothing is served: an
+ * answer is complete or none, because what a complete answer does not name is withdrawn.
+ */
 export function settle(candidates: readonly Candidate[]): Settlement {
   const isServed = candidates.some(
     (candidate) => fateAlone(candidate) === 'Served' && !candidate.policy.isFallback,
@@ -42,6 +45,9 @@ export function settle(candidates: readonly Candidate[]): Settlement {
     if (isServed && candidate.policy.isFallback) return 'FallbackUnused';
     return isMasked(candidate, candidates, isServed) ? 'Masked' : fateAlone(candidate);
   });
+  if (fates.includes('ViewBehind')) {
+    return { fates: fates.map((fate) => (fate === 'Served' ? 'ViewBehind' : fate)), winners: [] };
+  }
   const winners: Winner[] = [];
   for (const [index, candidate] of candidates.entries()) {
     if (candidate.kind !== 'entry' || fates[index] !== 'Served') continue;
