@@ -71,8 +71,8 @@ function namesOfService(
 }
 
 function agrees(slice: EndpointSliceObject, service: ServiceObject, pod: PodObject): boolean {
-  const { selector } = service;
-  if (selector === undefined || slice.ownerUid !== service.uid) return false;
+  const { selector, uid } = service;
+  if (selector === undefined || uid === '' || slice.ownerUid !== uid) return false;
   return Object.keys(selector).every((key) => hasSame(pod.labels, selector, key));
 }
 
