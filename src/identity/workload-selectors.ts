@@ -85,8 +85,9 @@ function equals(value: string, actual: string): SelectorVerdict {
 
 function hasLabel(pair: string, labels: JsonObject): SelectorVerdict {
   const colon = pair.indexOf(':');
-  const key = colon === -1 ? pair : pair.slice(0, colon);
-  return ownValue(labels, key) === (colon === -1 ? '' : pair.slice(colon + 1)) ? 'holds' : 'fails';
+  // Without a colon it is none of the selectors that an agent makes, an empty value included.
+  if (colon === -1) return 'fails';
+  return ownValue(labels, pair.slice(0, colon)) === pair.slice(colon + 1) ? 'holds' : 'fails';
 }
 
 function hasOwner(
