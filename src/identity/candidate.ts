@@ -180,8 +180,17 @@ function checkNames(names: readonly string[], { reservedDnsNames }: IdentitySett
   if (names.length > MAX_DNS_NAMES)
     throw invalid(`DNS names: ${names.length} exceed ${MAX_DNS_NAMES}`);
   checkDnsNames(names);
-  const reserved = names.find((name) => reservedDnsNames.includes(name.toLowerCase()));
+  const reserved = names.find((name) =>
+    reservedDnsNames.some((ours) => covers(name.toLowerCase(), ours)),
+  );
   if (reserved !== undefined) throw invalid(`DNS name: ${reserved} is reserved`);
+}
+
+// RFC 9525 §6.3: a wildcard stands for the first label, and one label only.
+function covers(name: string, reserved: string): boolean {
+  if (!name.startsWith('*.')) return name === reserved;
+  const dot = reserved.indexOf('.');
+  return dot > 0 && name.slice(1) === reserved.slice(dot);
 }
 
 // Compatibility A4. In the strict profile only commonNameTemplate makes a common name: elsewhere it
