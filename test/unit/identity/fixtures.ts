@@ -3,6 +3,7 @@
 import {
   type IdentityKind,
   IdentityView,
+  keyOf,
   type ObjectChange,
 } from '../../../src/identity/identity-view.ts';
 import {
@@ -87,13 +88,7 @@ export function slice(
 
 /** The change that says an object is so, or, with `isGone`, that it is gone. */
 export function change(kind: IdentityKind, object: JsonObject, isGone = false): ObjectChange {
-  const { name, namespace } = object['metadata'] as JsonObject;
-  return {
-    kind,
-    namespace: typeof namespace === 'string' ? namespace : '',
-    name: String(name),
-    object: isGone ? undefined : object,
-  };
+  return { kind, ...keyOf(object), object: isGone ? undefined : object };
 }
 
 /** A view of the namespace `city`, the node `node-1` and what else is given. */

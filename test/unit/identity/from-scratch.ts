@@ -11,12 +11,14 @@ import { makeCandidate } from '../../../src/identity/candidate.ts';
 import type { IdentityKind } from '../../../src/identity/identity-view.ts';
 import {
   isNodeOwned,
+  objectIn,
   type PodObject,
   readEndpointSlice,
   readNamespace,
   readNode,
   readPod,
   readService,
+  textIn,
 } from '../../../src/identity/objects.ts';
 import { refusalOf, toIdentities } from '../../../src/identity/pod-identity.ts';
 import { limitsOf } from '../../../src/identity/restrict.ts';
@@ -163,5 +165,5 @@ function all({ objects }: World, kind: IdentityKind): readonly JsonObject[] {
 }
 
 function nameOf(raw: JsonObject): string {
-  return String((raw['metadata'] as JsonObject)['name']);
+  return textIn(objectIn(raw, 'metadata'), 'name');
 }

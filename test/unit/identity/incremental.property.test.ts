@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parseIdentityRestriction } from '../../../src/crds/identity-restriction-policy.ts';
 import { type IdentityKind, IdentityView } from '../../../src/identity/identity-view.ts';
+import { objectIn, textIn } from '../../../src/identity/objects.ts';
 import { policyFailures, policyStats } from '../../../src/identity/policy-report.ts';
 import type { IdentitySettings } from '../../../src/identity/settings.ts';
 import type { JsonObject } from '../../../src/template/json-value.ts';
@@ -282,7 +283,7 @@ function remember(objects: Map<IdentityKind, Map<string, JsonObject>>, step: Ste
 
 function uidsOf(objects: World['objects']): readonly string[] {
   return [...(objects.get('Pod')?.values() ?? [])].map((pod) =>
-    String((pod['metadata'] as JsonObject)['uid']),
+    textIn(objectIn(pod, 'metadata'), 'uid'),
   );
 }
 
