@@ -8,7 +8,7 @@ import { CodedError, invalid } from './errors.ts';
 
 type FlagBase = { readonly help: string; readonly value?: string };
 export type FlagSpec =
-  | (FlagBase & { readonly type: 'string'; readonly default?: string })
+  | (FlagBase & { readonly type: 'string'; readonly default?: string; readonly short?: string })
   | (FlagBase & {
       readonly type: 'strings';
       readonly short?: string;

@@ -11,6 +11,7 @@ import type { IndexedPod } from '../identity/indexed-pods.ts';
 import { compareText, PARENT_ID_TEMPLATE } from '../identity/policy.ts';
 import { candidateMessage, policyFailures } from '../identity/policy-report.ts';
 import { type PolicyStatus, policyStatus } from '../identity/policy-status.ts';
+import { newTally } from '../identity/policy-tally.ts';
 import type { Fate } from '../identity/settle.ts';
 import type { Command } from './command.ts';
 import { IDENTITY_FLAGS, identitySettings, offlineView, readObjects } from './offline-view.ts';
@@ -192,11 +193,10 @@ function asTable({ entries, policies, failures }: Rendering): string {
     formatTable(
       ['POLICY', 'ACCEPTED', 'PODS', 'ENTRIES', 'FAILURES', 'MESSAGE'],
       policies.map(({ name, accepted, message, status }) => {
-        const { podsSelected = 0, entriesToSet = 0 } = status.stats ?? {};
-        const { podEntryRenderFailures = 0, entryFailures = 0 } = status.stats ?? {};
-        const failed = String(podEntryRenderFailures + entryFailures);
-        const accept = accepted ? 'yes' : 'no';
-        return [name, accept, String(podsSelected), String(entriesToSet), failed, message];
+        const stats = 'stats' in status ? status.stats : newTally();
+        const failed = stats.podEntryRenderFailures + stats.entryFailures;
+        const counts = [stats.podsSelected, stats.entriesToSet, failed].map(String);
+        return [name, accepted ? 'yes' : 'no', ...counts, message];
       }),
     ),
     failures.length === 0

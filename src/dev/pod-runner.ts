@@ -2,7 +2,7 @@
 // volumes of pods as the kubelet does, and unpublishes them when a pod is gone. It talks to the
 // plugin over its real sockets only.
 
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CodedError } from '../base/errors.ts';
 import { ephemeralVolumeId } from '../node/volume/target-path.ts';
@@ -27,11 +27,11 @@ export type PodRunnerOptions = {
 
 const SINGLE_NODE_WRITER = 1;
 const CALL_TIMEOUT_MS = 120_000;
+const VOLUMES = join('volumes', 'kubernetes.io~csi');
 
 export class PodRunner {
   readonly #kubeletRoot: string;
   readonly #driverName: string;
-  readonly #published = new Map<string, RunnablePod>();
   #node: GrpcClient<typeof Node> | undefined;
 
   constructor(options: PodRunnerOptions) {
@@ -53,8 +53,22 @@ export class PodRunner {
     registration.close();
   }
 
-  get published(): Iterable<RunnablePod> {
-    return this.#published.values();
+  /**
+   * Pods that an earlier run published, as their directories tell: enough to unpublish them, which is
+   * all that is done with them.
+   */
+  leftBehind(): readonly RunnablePod[] {
+    const pods = join(this.#kubeletRoot, 'pods');
+    return namesIn(pods).flatMap((uid) =>
+      namesIn(join(pods, uid, VOLUMES)).map((volumeName) => ({
+        uid,
+        namespace: '',
+        name: '',
+        serviceAccount: '',
+        volumeName,
+        attributes: {},
+      })),
+    );
   }
 
   /** Publishes a pod's volume; returns its directory. */
@@ -81,7 +95,6 @@ export class PodRunner {
       },
       { timeoutMs: CALL_TIMEOUT_MS },
     );
-    this.#published.set(pod.uid, pod);
     return target;
   }
 
@@ -93,7 +106,6 @@ export class PodRunner {
       { timeoutMs: CALL_TIMEOUT_MS },
     );
     rmSync(join(this.#kubeletRoot, 'pods', pod.uid), { recursive: true, force: true });
-    this.#published.delete(pod.uid);
   }
 
   close(): void {
@@ -106,7 +118,10 @@ export class PodRunner {
   }
 
   #targetOf(pod: RunnablePod): string {
-    const volumes = join(this.#kubeletRoot, 'pods', pod.uid, 'volumes', 'kubernetes.io~csi');
-    return join(volumes, pod.volumeName, 'mount');
+    return join(this.#kubeletRoot, 'pods', pod.uid, VOLUMES, pod.volumeName, 'mount');
   }
+}
+
+function namesIn(directory: string): readonly string[] {
+  return existsSync(directory) ? readdirSync(directory) : [];
 }

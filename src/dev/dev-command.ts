@@ -1,0 +1,109 @@
+// `signet dev DIR`: identities for the pods that a directory of manifests describes, on one machine,
+// until it is interrupted.
+
+import { tmpdir } from 'node:os';
+import { invalid } from '../base/errors.ts';
+import { type FlagSpecs, flagsHelp, parseFlags } from '../base/flags.ts';
+import { createLogger } from '../base/log.ts';
+import type { Command } from '../cli/command.ts';
+import { printable } from '../cli/table.ts';
+import { DEFAULT_IDENTITY_SETTINGS } from '../identity/settings.ts';
+import { VERSION } from '../version.ts';
+import { DevEnvironment, type DevPod } from './dev-environment.ts';
+import { readDirectory } from './manifest-directory.ts';
+import { receiptLines } from './receipt.ts';
+import { RunDirectory } from './run-directory.ts';
+import { devTrustDomain } from './trust-domain.ts';
+
+const FLAGS = {
+  'trust-domain': {
+    type: 'string',
+    help: 'default: the one that all templates spell out, else dev.invalid',
+    value: 'NAME',
+  },
+  'run-dir': {
+    type: 'string',
+    help: 'where sockets and authorities live; default: derived from DIR',
+    value: 'DIR',
+  },
+  profile: {
+    type: 'choice',
+    of: ['drop-in', 'strict'],
+    default: 'drop-in',
+    help: 'what to do with what could be forged',
+  },
+  'log-level': {
+    type: 'choice',
+    of: ['error', 'warn', 'info', 'debug', 'silent'],
+    default: 'warn',
+    help: 'how much to log, as JSON lines on standard error',
+  },
+  help: { type: 'boolean', help: 'print this' },
+} as const satisfies FlagSpecs;
+
+/** A receipt waits for the node's answer, but not for ever. */
+const RECEIPT_WAIT_MS = 1000;
+const RECEIPT_LOOK_MS = 20;
+
+export const devCommand: Command = async (args, { out, err, clock, signal, environment }) => {
+  const { flags, positionals } = parseFlags(args, FLAGS);
+  if (flags.help || positionals.length !== 1) {
+    out(flagsHelp('usage: signet dev DIR', FLAGS));
+    return flags.help ? 0 : 2;
+  }
+  if (process.platform !== 'linux') {
+    err('signet dev: runs on Linux only (WSL2 included): it binds Unix sockets through /proc');
+    return 2;
+  }
+  const [manifests = ''] = positionals;
+  const trustDomain = devTrustDomain(flags['trust-domain'], readDirectory(manifests).objects);
+  const run = RunDirectory.open({
+    manifests,
+    runDir: flags['run-dir'],
+    base: environment['XDG_RUNTIME_DIR'] ?? tmpdir(),
+  });
+  const destination = { write: (line: string) => err(line.trimEnd()) };
+  const dev = new DevEnvironment({
+    manifests,
+    run,
+    settings: { ...DEFAULT_IDENTITY_SETTINGS, trustDomain, profile: flags.profile },
+    clock,
+    log: createLogger('dev', { level: flags['log-level'], destination }),
+    version: VERSION,
+    listener: {
+      onNotice: (line) => err(`! ${printable(line)}`),
+      onPod: (pod) => out(podLine(pod)),
+      onPodGone: ({ namespace, name }) => out(`${namespace}/${name}  gone`),
+      onRestriction: (name, environmentNow) => {
+        void printReceipt(environmentNow, name);
+      },
+    },
+  });
+  const printReceipt = async (environmentNow: DevEnvironment, name: string): Promise<void> => {
+    const until = clock.now() + RECEIPT_WAIT_MS;
+    let lines = receiptLines(environmentNow, name, clock.now());
+    while (clock.now() < until && lines.some((line) => line.endsWith('not acknowledged yet'))) {
+      await clock.sleep(RECEIPT_LOOK_MS, signal);
+      lines = receiptLines(environmentNow, name, clock.now());
+    }
+    for (const line of lines) out(line);
+  };
+  out(`trust domain ${trustDomain}, run directory ${run.path}`);
+  try {
+    await dev.run(signal);
+  } finally {
+    run.close();
+  }
+  if (!signal.aborted) throw invalid('signet dev ended by itself');
+  return 0;
+};
+
+/** One pod in one line: who it is, and where its socket is. */
+export function podLine({ decision, socket }: DevPod): string {
+  const { pod, identities, refusal } = decision;
+  const who =
+    identities.length > 0
+      ? identities.map(({ spiffeId }) => spiffeId).join(' ')
+      : `no identity: ${refusal}`;
+  return `${pod.namespace}/${pod.name}  ${who}  SPIFFE_ENDPOINT_SOCKET=unix://${socket}`;
+}

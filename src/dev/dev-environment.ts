@@ -1,0 +1,237 @@
+// Dev mode put together: the real issuer, the real node plugin and the real CSI calls in one process,
+// fed by a directory of manifests. Only where objects come from and who plays the kubelet is its own.
+
+import type { Clock } from '../base/clock.ts';
+import { CodedError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { IdentityView } from '../identity/identity-view.ts';
+import { type PodObject, readPod } from '../identity/objects.ts';
+import type { PodDecision } from '../identity/pod-identity.ts';
+import type { IdentitySettings } from '../identity/settings.ts';
+import { FileAuditLog } from '../issuer/audit-log.ts';
+import { FileAuthorityStore } from '../issuer/authority/file-authority-store.ts';
+import { IdentityPodSource, volumesOf } from '../issuer/identity-pod-source.ts';
+import { createIssuer, type Issuer } from '../issuer/issuer.ts';
+import { ProcessTokenAuthenticator } from '../issuer/process-token-authenticator.ts';
+import { runNodePlugin } from '../node/main.ts';
+import { DEV_NODE } from './cluster-objects.ts';
+import { DevStore } from './dev-store.ts';
+import { issuerChannel, listenForNodes } from './issuer-channel.ts';
+import { type ManifestSet, watchDirectory } from './manifest-directory.ts';
+import { PodRunner, type RunnablePod } from './pod-runner.ts';
+import { PodSync } from './pod-sync.ts';
+import type { RunDirectory } from './run-directory.ts';
+
+export type DevOptions = {
+  /** The directory of manifests. */
+  readonly manifests: string;
+  readonly run: RunDirectory;
+  readonly settings: IdentitySettings;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly version: string;
+  readonly listener: DevListener;
+};
+
+/** Told what happens, in terms that a person understands. */
+export type DevListener = {
+  /** Refusals, warnings and files that do not parse. */
+  readonly onNotice: (line: string) => void;
+  /** A pod's volume is there, or its decision changed: this is what it gets now. */
+  readonly onPod: (pod: DevPod) => void;
+  readonly onPodGone: (pod: { readonly namespace: string; readonly name: string }) => void;
+  /** A restriction was set or changed. */
+  readonly onRestriction: (name: string, dev: DevEnvironment) => void;
+};
+
+export type DevPod = {
+  readonly decision: PodDecision;
+  /** Its Workload API socket, at most 107 bytes. */
+  readonly socket: string;
+};
+
+export const DRIVER_NAME = 'csi.spiffe.io';
+const OWN_NAMESPACE = 'signet-system';
+
+export class DevEnvironment {
+  readonly view: IdentityView;
+  readonly issuer: Issuer;
+  readonly #options: DevOptions;
+  readonly #store: DevStore;
+  readonly #source: IdentityPodSource;
+  readonly #authenticator: ProcessTokenAuthenticator;
+  readonly #sync: PodSync;
+  readonly #runner: PodRunner;
+  readonly #audit: FileAuditLog;
+  readonly #sockets = new Map<string, string>();
+
+  constructor(options: DevOptions) {
+    const { run, settings, clock, log, listener } = options;
+    this.#options = options;
+    this.view = new IdentityView(settings);
+    this.#store = new DevStore({
+      identity: settings,
+      webhook: { driverName: DRIVER_NAME, ownNamespace: OWN_NAMESPACE },
+    });
+    this.#source = new IdentityPodSource({
+      view: this.view,
+      driverName: DRIVER_NAME,
+      clock,
+      onBadObject: ({ kind, name }, errors) =>
+        listener.onNotice(`${kind} ${name}: ${errors.join('; ')}`),
+    });
+    this.#authenticator = new ProcessTokenAuthenticator(DEV_NODE, clock);
+    this.#audit = new FileAuditLog(run.auditLog, clock);
+    this.issuer = createIssuer({
+      trustDomain: settings.trustDomain,
+      store: new FileAuthorityStore(run.authorities),
+      pods: this.#source,
+      authenticator: this.#authenticator,
+      audit: this.#audit,
+      clock,
+      log,
+    });
+    this.#runner = new PodRunner({ kubeletRoot: run.kubelet, driverName: DRIVER_NAME });
+    this.#sync = new PodSync({
+      runner: this.#runner,
+      clock,
+      log,
+      onPublished: (pod, directory) => {
+        this.#sockets.set(pod.uid, run.linkSocket(pod, directory));
+        this.#show(pod.uid);
+      },
+      onUnpublished: (pod) => {
+        this.#sockets.delete(pod.uid);
+        if (pod.name === '') return;
+        run.unlinkSocket(pod);
+        listener.onPodGone(pod);
+      },
+    });
+    this.#source.onChange(({ podUid, gone }) => {
+      if (!gone && this.#sockets.has(podUid)) this.#show(podUid);
+    });
+  }
+
+  /** The socket of a pod; undefined while its volume is not there. */
+  socketOf(namespace: string, name: string): string | undefined {
+    const uid = this.view.podUid(namespace, name);
+    return uid === undefined ? undefined : this.#sockets.get(uid);
+  }
+
+  /** Whether the node has applied what is now true of a pod. */
+  hasArrived(podUid: string): boolean {
+    const pod = this.#source.pod(podUid);
+    return pod !== undefined && this.issuer.hasAcknowledged(pod.node, podUid, pod.version);
+  }
+
+  /** Runs until aborted or until a part of it fails. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log, run, manifests, settings, version } = this.#options;
+    const stop = new AbortController();
+    const onAbort = () => stop.abort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    const parts: Promise<unknown>[] = [];
+    const start = (part: Promise<unknown>) => parts.push(part.finally(onAbort));
+    try {
+      const sets = watchDirectory(manifests, clock, stop.signal);
+      const first = await sets.next();
+      if (first.done === true) return;
+      this.#applyManifests(first.value);
+      start(this.issuer.run(stop.signal));
+      await Promise.race([this.issuer.authorities.first(() => true, stop.signal), ...parts]);
+      const nodes = { log, signal: stop.signal };
+      start((await listenForNodes(this.issuer, run.issuerSocket, nodes)).ended);
+      await this.#startPlugin(start, stop.signal, { trustDomain: settings.trustDomain, version });
+      await this.#runner.register();
+      this.#sync.adopt(this.#runner.leftBehind());
+      this.#sync.set(this.#runnablePods());
+      start(this.#sync.run(stop.signal));
+      start(this.#source.run(stop.signal));
+      start(this.#follow(sets));
+      await Promise.all(parts);
+    } finally {
+      stop.abort();
+      signal.removeEventListener('abort', onAbort);
+      await Promise.allSettled(parts);
+      this.#runner.close();
+      this.#audit.close();
+    }
+  }
+
+  async #startPlugin(
+    start: (part: Promise<unknown>) => void,
+    signal: AbortSignal,
+    of: Pick<IdentitySettings, 'trustDomain'> & { version: string },
+  ): Promise<void> {
+    const { clock, log, run } = this.#options;
+    const ready = Promise.withResolvers<void>();
+    const plugin = runNodePlugin(
+      {
+        ...of,
+        nodeName: DEV_NODE,
+        driverName: DRIVER_NAME,
+        kubeletRoot: run.kubelet,
+        issuer: {
+          channel: issuerChannel(this.issuer, run.issuerSocket, of.trustDomain),
+          token: async () => this.#authenticator.token,
+        },
+        clock,
+        log,
+        onReady: () => ready.resolve(),
+      },
+      signal,
+    );
+    start(plugin);
+    await Promise.race([ready.promise, plugin]);
+    if (signal.aborted) throw new CodedError('aborted', 'stopped before the plugin was ready');
+  }
+
+  async #follow(sets: AsyncIterable<ManifestSet>): Promise<void> {
+    for await (const set of sets) {
+      this.#applyManifests(set);
+      this.#sync.set(this.#runnablePods());
+    }
+  }
+
+  #applyManifests({ objects, errors }: ManifestSet): void {
+    const { listener, clock } = this.#options;
+    const { changes, notices } = this.#store.apply(objects);
+    for (const line of [...errors, ...notices]) listener.onNotice(line);
+    // Time as a floor: what a plugin remembers of an earlier run is never newer.
+    const version = BigInt(Math.max(clock.now(), Number(this.#source.version) + 1));
+    this.#source.apply(changes, version);
+    for (const { kind, name, object } of changes) {
+      if (kind === 'IdentityRestriction' && object !== undefined)
+        listener.onRestriction(name, this);
+    }
+  }
+
+  #show(podUid: string): void {
+    const decision = this.view.decision(podUid, this.#options.clock.now());
+    const socket = this.#sockets.get(podUid);
+    if (decision === undefined || socket === undefined) return;
+    this.#options.listener.onPod({ decision, socket });
+  }
+
+  *#runnablePods(): Iterable<RunnablePod> {
+    for (const object of this.#store.objects('Pod')) {
+      const pod = readPod(object);
+      const runnable = toRunnable(pod);
+      if (runnable !== undefined) yield runnable;
+    }
+  }
+}
+
+function toRunnable(pod: PodObject): RunnablePod | undefined {
+  const { uid, namespace, name, serviceAccount } = pod;
+  const [volume] = volumesOf(pod, DRIVER_NAME);
+  if (volume === undefined) return undefined;
+  return {
+    uid,
+    namespace,
+    name,
+    serviceAccount,
+    volumeName: volume.name,
+    attributes: volume.attributes,
+  };
+}
