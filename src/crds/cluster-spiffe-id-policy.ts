@@ -61,9 +61,10 @@ export function parseClusterSpiffeId(
     isDownstream: spec.boolean('downstream'),
     priority: spec.integer('priority'),
     jwtClaimTemplates: new Map(
-      spec
-        .entries('jwtClaimTemplates')
-        .map(([name, source]) => [name, claimTemplate(spec, { name, source, allowedClaims })]),
+      claims(spec).map(([name, source]) => [
+        name,
+        claimTemplate(spec, { name, source, allowedClaims }),
+      ]),
     ),
     commonNameTemplate: spec.has('commonNameTemplate')
       ? template(spec, 'commonNameTemplate', spec.text('commonNameTemplate'))
@@ -72,6 +73,9 @@ export function parseClusterSpiffeId(
   }));
 }
 
+/** Templates of one field: each may cost a whole budget, for every pod. */
+const MAX_TEMPLATES = 64;
+const MAX_CLAIMS = 32;
 const NO_TEMPLATE = parseTemplate('', '');
 
 function template(spec: FieldReader, field: string, source: string): Template {
@@ -79,7 +83,19 @@ function template(spec: FieldReader, field: string, source: string): Template {
 }
 
 function templates(spec: FieldReader, field: string): readonly Template[] {
-  return spec.texts(field).map((source, index) => template(spec, `${field}[${index}]`, source));
+  const sources = spec.texts(field);
+  if (sources.length > MAX_TEMPLATES) {
+    spec.fail(field, `must have at most ${MAX_TEMPLATES} items`);
+    return [];
+  }
+  return sources.map((source, index) => template(spec, `${field}[${index}]`, source));
+}
+
+function claims(spec: FieldReader): readonly (readonly [string, string])[] {
+  const entries = spec.entries('jwtClaimTemplates');
+  if (entries.length <= MAX_CLAIMS) return entries;
+  spec.fail('jwtClaimTemplates', `must have at most ${MAX_CLAIMS} entries`);
+  return [];
 }
 
 type NamedClaim = {

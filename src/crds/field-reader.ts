@@ -3,7 +3,12 @@
 
 import { CodedError, invalid } from '../base/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue, ownValue } from '../template/json-value.ts';
+import { clip } from './clip.ts';
 import type { ParseResult, PolicyMeta } from './parse-result.ts';
+import { rfc3339Time } from './rfc3339.ts';
+
+/** What is said of one object; a list of a million wrong items is said in a few. */
+const MAX_ERRORS = 50;
 
 /** What a value must be, as a test and in words. */
 type ValueType = { readonly rule: string; readonly is: (value: JsonValue) => boolean };
@@ -75,7 +80,8 @@ export class FieldReader {
 
   required(key: string): string {
     const value = this.text(key);
-    if (value === '') this.#wrong(key, 'must be set');
+    const isText = typeof (this.#value(key) ?? '') === 'string';
+    if (isText && value === '') this.#wrong(key, 'must be set');
     return value;
   }
 
@@ -88,7 +94,7 @@ export class FieldReader {
       if (code !== 'invalid-argument') throw thrown;
       const name = this.#name(key);
       const rule = message.startsWith(`${key}: `) ? message.slice(key.length + 2) : message;
-      this.#errors.push(rule.startsWith(name) ? rule : `${name}: ${rule}`);
+      this.#push(rule.startsWith(name) ? rule : `${name}: ${rule}`);
       return fallback;
     }
   }
@@ -115,7 +121,11 @@ export class FieldReader {
   }
 
   #wrong(key: string, rule: string): void {
-    this.#errors.push(`${this.#name(key)}: ${rule}`);
+    this.#push(`${this.#name(key)}: ${rule}`);
+  }
+
+  #push(error: string): void {
+    if (this.#errors.length < MAX_ERRORS) this.#errors.push(clip(error));
   }
 }
 
@@ -151,8 +161,9 @@ function readMeta(metadata: FieldReader): PolicyMeta {
 /** Milliseconds since the epoch of an RFC 3339 time; '' is 0. */
 export function parseTime(text: string, field: string): number {
   if (text === '') return 0;
-  const time = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(time))
+  const time = rfc3339Time(text);
+  if (time === undefined) {
     throw invalid(`${field}: "${text}" is not a time such as 2026-01-31T12:00:00Z`);
+  }
   return time;
 }

@@ -2,6 +2,7 @@
 
 import { CodedError } from '../../base/errors.ts';
 import type { JsonValue } from '../../template/json-value.ts';
+import { clip } from '../clip.ts';
 import type { ParseResult } from '../parse-result.ts';
 import { checkSchema } from '../schema/check-schema.ts';
 import type { StructuralSchema } from '../schema/structural-schema.ts';
@@ -17,22 +18,27 @@ export class Findings {
   readonly warnings: string[] = [];
 
   error(field: string, rule: string): void {
-    this.errors.push(`${field}: ${rule}`);
+    this.errors.push(clip(`${field}: ${rule}`));
   }
 
   warn(field: string, rule: string): void {
-    this.warnings.push(`${field}: ${rule}`);
+    this.warnings.push(clip(`${field}: ${rule}`));
   }
 
-  /** Runs a check that throws `invalid-argument`; whether it refuses is the caller's to say. */
-  check(field: string, run: () => void, isCertain = true): void {
+  /**
+   * Runs a check that throws `invalid-argument`; whether it refuses is the caller's to say.
+   * Returns whether nothing was found.
+   */
+  check(field: string, run: () => void, isCertain = true): boolean {
     try {
       run();
+      return true;
     } catch (thrown) {
       const { code, message } = CodedError.from(thrown);
       if (code !== 'invalid-argument') throw thrown;
       if (isCertain) this.error(field, message);
       else this.warn(field, `${message} (tried on a sample pod)`);
+      return false;
     }
   }
 }

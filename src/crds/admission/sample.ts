@@ -13,8 +13,8 @@ export type AdmissionSettings = {
 
 /** What every label and annotation of the sample says. */
 const VALUE = 'sample';
-/** Names that a template could look up: its string constants, and those behind a dot. */
-const NAMES = /"([^"\\]*)"|`([^`]*)`|\.(?:Labels|Annotations)\.([A-Za-z_]\w*)/g;
+/** Names that a template could look up: its string constants, and what stands behind a dot. */
+const NAMES = /"([^"\\]*)"|`([^`]*)`|\.([A-Za-z_]\w*)/g;
 const MAX_NAMES = 256;
 
 /** The data for one template; labels and annotations have whatever names its text holds. */
@@ -33,7 +33,7 @@ export function sampleData(settings: AdmissionSettings, source: string): Templat
     annotations: strings,
   });
   return {
-    ...settings,
+    ...installation(settings),
     pod: {
       metadata: {
         ...metadata('sample-pod', '11111111-2222-4333-8444-555555555555'),
@@ -48,6 +48,23 @@ export function sampleData(settings: AdmissionSettings, source: string): Templat
       spec: NODE_SPEC,
     },
   };
+}
+
+/** A pod and a node with hardly anything set, which take the other way through conditions. */
+export function bareData(settings: AdmissionSettings): TemplateData {
+  const metadata = (name: string): JsonObject => ({ name, labels: {}, annotations: {} });
+  return {
+    ...installation(settings),
+    pod: {
+      metadata: { ...metadata('other-pod'), namespace: 'other-namespace' },
+      spec: { containers: [{ name: 'other' }] },
+    },
+    node: { metadata: metadata('other-node'), spec: {} },
+  };
+}
+
+function installation({ trustDomain, clusterName, clusterDomain }: AdmissionSettings) {
+  return { trustDomain, clusterName, clusterDomain };
 }
 
 const OWNER: JsonObject = {

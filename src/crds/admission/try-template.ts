@@ -5,7 +5,7 @@ import { CodedError } from '../../base/errors.ts';
 import { parseWorkloadSpiffeId } from '../../spiffe/spiffe-id.ts';
 import type { Run, Template } from '../../template/template.ts';
 import type { Findings } from './findings.ts';
-import { type AdmissionSettings, sampleData } from './sample.ts';
+import { type AdmissionSettings, bareData, sampleData } from './sample.ts';
 
 export type Attempt = {
   readonly text: string;
@@ -17,6 +17,8 @@ export type Attempt = {
 
 const CHOICE = /\{\{-?\s*(?:if|with|range|template|block|else)\b/;
 const NO_VALUE = '<no value>';
+/** Failures of whatever pod gets there. */
+const OF_TEXT = /no field or method|is not defined|wrong number of arguments/;
 /** Failures that another pod need not have: a list too short, a part that is not set. */
 const OF_DATA = /\bnil\b|out of range|slice index|no value|UTF-8|more than/;
 
@@ -29,19 +31,33 @@ export function tryTemplate(
     const runs = template.trace(sampleData(settings, template.source));
     const text = runs.map((run) => run.text).join('');
     const hasChoice = CHOICE.test(template.source);
-    const isCertain = !hasChoice && runs.every(isFixed);
+    const isCertain = !hasChoice && runs.every(isOperator);
+    if (hasChoice) tryOtherWay(template, { field, settings, findings });
     if (!text.includes(NO_VALUE)) return { text, runs, isCertain, hasChoice };
     findings.warn(field, 'a value that it reads is missing in a sample pod');
   } catch (thrown) {
-    const { code, message: full } = CodedError.from(thrown);
-    if (code !== 'invalid-argument') throw thrown;
-    const message = full.slice(
-      full.startsWith(`${template.name}: `) ? template.name.length + 2 : 0,
-    );
+    const message = failureOf(template, thrown);
     if (OF_DATA.test(message)) findings.warn(field, `${message} (tried on a sample pod)`);
     else findings.error(field, message);
   }
   return undefined;
+}
+
+// A way that the sample pod does not take may be meant to fail, so this never refuses.
+function tryOtherWay(template: Template, { field, settings, findings }: TryOptions): void {
+  try {
+    template.render(bareData(settings));
+  } catch (thrown) {
+    const message = failureOf(template, thrown);
+    if (OF_TEXT.test(message)) findings.warn(field, `${message} (tried on a bare pod)`);
+  }
+}
+
+function failureOf(template: Template, thrown: unknown): string {
+  const { code, message } = CodedError.from(thrown);
+  if (code !== 'invalid-argument') throw thrown;
+  const prefix = `${template.name}: `;
+  return message.startsWith(prefix) ? message.slice(prefix.length) : message;
 }
 
 export type TryOptions = {
@@ -59,14 +75,19 @@ export function tryIdTemplate(template: Template, options: TryOptions): void {
   // Bytes of a pod's author stand for any segment; then what is wrong is wrong for every pod,
   // unless they reach into scheme or trust domain.
   const neutral = runs.map((run) => (isFixed(run) ? run.text : 'x')).join('');
-  const at = runs.findIndex((run) => !isFixed(run));
-  const before = (at === -1 ? runs : runs.slice(0, at)).map((run) => run.text).join('');
-  const isAnchored = at === -1 || /^[^/]*\/\/[^/]*\//.test(before);
-  const isCertain = !hasChoice && isAnchored;
-  const tried = isCertain ? neutral : text;
-  findings.check(field, () => parseWorkloadSpiffeId(tried, settings.trustDomain), isCertain);
+  const open = runs.findIndex((run) => !isOperator(run));
+  const before = (open === -1 ? runs : runs.slice(0, open)).map((run) => run.text).join('');
+  const isCertain = !hasChoice && (open === -1 || /^[^/]*\/\/[^/]*\//.test(before));
+  const parse = (id: string) => () => parseWorkloadSpiffeId(id, settings.trustDomain);
+  if (isCertain && !findings.check(field, parse(neutral))) return;
+  findings.check(field, parse(text), false);
 }
 
 function isFixed({ from, chosenBy }: Run): boolean {
   return (from === 'operator' || from === 'api') && chosenBy === undefined;
+}
+
+// Namespaces and UIDs are nobody's to forge, but differ from pod to pod.
+function isOperator({ from, chosenBy }: Run): boolean {
+  return from === 'operator' && chosenBy === undefined;
 }

@@ -7,6 +7,8 @@ import {
   type JsonValue,
   ownValue,
 } from '../../template/json-value.ts';
+import { clip } from '../clip.ts';
+import { rfc3339Time } from '../rfc3339.ts';
 import type { StructuralSchema } from './structural-schema.ts';
 
 export type SchemaFindings = {
@@ -61,7 +63,7 @@ class Check {
   #object(schema: StructuralSchema, object: JsonObject, field: string): void {
     const { properties, additionalProperties, maxProperties = Number.POSITIVE_INFINITY } = schema;
     for (const name of schema.required ?? []) {
-      if (ownValue(object, name) === undefined) this.#fail(join(field, name), 'must be set');
+      if ((ownValue(object, name) ?? null) === null) this.#fail(join(field, name), 'must be set');
     }
     const names = Object.keys(object);
     if (names.length > maxProperties)
@@ -72,9 +74,10 @@ class Check {
       const own = properties !== undefined && Object.hasOwn(properties, name);
       const known = own ? properties[name] : additionalProperties;
       const value = object[name];
-      if (value === undefined) continue;
+      // The API server drops a null where no schema of ours takes one.
+      if (value === undefined || value === null) continue;
       if (known !== undefined) this.value(known, value, join(field, name));
-      else if (this.pruned.length < MAX_FINDINGS) this.pruned.push(join(field, name));
+      else if (this.pruned.length < MAX_FINDINGS) this.pruned.push(clip(join(field, name)));
     }
   }
 
@@ -103,13 +106,13 @@ class Check {
     if (pattern !== undefined && !new RegExp(pattern, 'u').test(text)) {
       this.#fail(field, `must match ${pattern}`);
     }
-    if (schema.format === 'date-time' && !isDateTime(text)) {
+    if (schema.format === 'date-time' && rfc3339Time(text) === undefined) {
       this.#fail(field, 'must be a time such as 2026-01-31T12:00:00Z');
     }
   }
 
   #fail(field: string, rule: string): void {
-    if (this.errors.length < MAX_FINDINGS) this.errors.push(`${field || 'object'}: ${rule}`);
+    if (this.errors.length < MAX_FINDINGS) this.errors.push(clip(`${field || 'object'}: ${rule}`));
   }
 }
 
@@ -125,10 +128,6 @@ function isOfType(type: StructuralSchema['type'], value: JsonValue): boolean {
     case 'boolean':
       return typeof value === type;
   }
-}
-
-function isDateTime(text: string): boolean {
-  return /^\d{4}-\d\d-\d\d[Tt]/.test(text) && !Number.isNaN(Date.parse(text));
 }
 
 function join(field: string, name: string): string {
