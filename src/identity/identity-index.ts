@@ -102,10 +102,8 @@ export class IdentityIndex {
   setPolicy(name: string, policy: ClusterSpiffeIdPolicy | undefined): void {
     const before = this.matcher.get(name);
     if (before !== undefined) this.#withdraw(before);
-    if (policy === undefined) {
-      this.#tallies.delete(name);
-      return;
-    }
+    if (policy === undefined) this.#tallies.delete(name);
+    if (policy === undefined) return;
     const slot = this.matcher.add(policy);
     for (const { verdicts } of this.#namespaces.values()) this.matcher.forget(slot, verdicts);
     for (const pod of this.podsOf(slot)) {
