@@ -120,8 +120,9 @@ function selector(spec: FieldReader, field: string): LabelSelector | undefined {
 
 /** Whole seconds of a Go duration; 0 when the field is not set. */
 export function readSeconds(spec: FieldReader, field: string): number {
-  if (!spec.has(field)) return 0;
   const text = spec.text(field);
+  // What is no string has its error already.
+  if (typeof spec.raw(field) !== 'string') return 0;
   return spec.parsed(field, 0, (name) => parseDurationSeconds(text, name));
 }
 

@@ -63,6 +63,16 @@ export function parseIdentityRestriction(
   }));
 }
 
+const PARTS = [
+  'spiffeID',
+  'spiffeIDPrefix',
+  'namespace',
+  'serviceAccount',
+  'owner',
+  'podUID',
+  'node',
+] as const;
+
 function readMatch(spec: FieldReader): RestrictionMatch {
   const match = spec.object('match');
   const id = (key: string) =>
@@ -80,8 +90,8 @@ function readMatch(spec: FieldReader): RestrictionMatch {
     podUid: text('podUID'),
     node: text('node'),
   };
-  const { all, ...parts } = read;
-  const isEmpty = Object.values(parts).every((part) => part === undefined);
+  const { all } = read;
+  const isEmpty = !PARTS.some((part) => match.has(part));
   if (isEmpty && !all) spec.fail('match', 'must not be empty; all: true restricts every identity');
   if (!isEmpty && all) spec.fail('match.all', 'must stand alone');
   return read;

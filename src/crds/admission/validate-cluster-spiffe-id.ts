@@ -40,10 +40,10 @@ export function validateClusterSpiffeId(
   });
 }
 
-/** Whether a field of the spec is there at all. */
+/** Whether a field of the spec is set; null is not. */
 export function hasField(object: JsonValue | undefined, field: string): boolean {
   const spec = isJsonObject(object) ? ownValue(object, 'spec') : undefined;
-  return isJsonObject(spec) && ownValue(spec, field) !== undefined;
+  return isJsonObject(spec) && (ownValue(spec, field) ?? null) !== null;
 }
 
 function tryTemplates(

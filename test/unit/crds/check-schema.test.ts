@@ -38,7 +38,27 @@ suite('checkSchema', () => {
       '2026-01-31',
       ['spec: must be a time such as 2026-01-31T12:00:00Z'],
     ],
+    [
+      'a time without zone',
+      { type: 'string', format: 'date-time' },
+      '2026-01-31T12:00:00',
+      ['spec: must be a time such as 2026-01-31T12:00:00Z'],
+    ],
     ['missing', { type: 'object', required: ['a'] }, {}, ['spec.a: must be set']],
+    [
+      'a null is missing',
+      { type: 'object', required: ['a'] },
+      { a: null },
+      ['spec.a: must be set'],
+    ],
+    [
+      'a null is dropped',
+      { type: 'object', properties: { a: text }, required: [] },
+      { a: null },
+      [],
+    ],
+    ['of a map too', { type: 'object', additionalProperties: text }, { a: null }, []],
+    ['but not of a list', { type: 'array', items: text }, [null], ['spec[0]: must be a string']],
     [
       'an inherited name is missing',
       { type: 'object', required: ['constructor'] },

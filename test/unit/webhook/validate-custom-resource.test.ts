@@ -233,6 +233,27 @@ suite('warned about, not refused', () => {
       /^spec\.spiffeIDTemplate: .*sample pod/,
     ],
     [
+      'a trust domain that is a namespace',
+      id('spiffe://{{ .PodMeta.Namespace }}/x'),
+      /^spec\.spiffeIDTemplate: .*sample pod/,
+    ],
+    [
+      'an image, which has a colon nearly always',
+      id(`${TD}/{{ (index .PodSpec.Containers 0).Image }}`),
+      /character ":"/,
+    ],
+    ['a verb that does not fit', id(`${TD}/{{ printf "%d" .PodMeta.Name }}`), /character "%"/],
+    [
+      'E3 an unknown field on the way that the sample pod does not take',
+      id(`${TD}/{{ if .PodMeta.Labels.a }}a{{ else }}{{ .PodMeta.Nmae }}{{ end }}`),
+      /no field or method Nmae .*bare pod/,
+    ],
+    [
+      'a DNS label that is too long with some namespaces',
+      dns(`${'a'.repeat(60)}{{ .PodMeta.Namespace }}`),
+      /^spec\.dnsNameTemplates\[0\]: .*sample pod/,
+    ],
+    [
       'a container that other pods have',
       id(`${TD}/{{ (index .PodSpec.Containers 3).Name }}`),
       /index out of range: 3 \(tried/,
@@ -262,6 +283,30 @@ suite('warned about, not refused', () => {
       assert.match(made.warnings[0] ?? '', warning);
     });
   }
+});
+
+suite('accepted without a word', () => {
+  const rows: readonly [string, JsonObject][] = [
+    ['labels read through a variable', id(`${TD}/{{ $l := .PodMeta.Labels }}{{ $l.zone }}`)],
+    ['labels read as dot', id(`${TD}/{{ with .PodMeta.Labels }}{{ .zone }}{{ end }}`)],
+    ['a name that may begin like a reserved one', id(`${TD}/spire{{ .PodMeta.Name }}`)],
+    ['a getter', id(`${TD}/{{ .PodMeta.GetName }}/{{ .PodMeta.CreationTimestamp.Unix }}`)],
+    ['A6 a null ttl', makePolicy({ ttl: null })],
+  ];
+  for (const [name, object] of rows) {
+    test(name, () => {
+      assert.deepEqual(create(object), { allowed: true, message: '', warnings: [] });
+    });
+  }
+});
+
+test('thousands of templates are refused, not tried', () => {
+  const workloadSelectorTemplates = Array.from(
+    { length: 20_000 },
+    () => 'a:{{ range 4500 }}a{{ end }}',
+  );
+  const { message } = create(makePolicy({ workloadSelectorTemplates }));
+  assert.equal(message, 'spec.workloadSelectorTemplates: must have at most 64 items');
 });
 
 suite('what is stored already', () => {
