@@ -6,6 +6,9 @@ import {
   keyOf,
   type ObjectChange,
 } from '../../../src/identity/identity-view.ts';
+import type { Slot } from '../../../src/identity/policy-matcher.ts';
+import { policyFailures, policyStats } from '../../../src/identity/policy-report.ts';
+import type { PolicyStats } from '../../../src/identity/policy-tally.ts';
 import {
   DEFAULT_IDENTITY_SETTINGS,
   type IdentitySettings,
@@ -117,5 +120,22 @@ export class TestView extends IdentityView {
 
   refusal(uid = 'uid-web-0', now = NOW): string | undefined {
     return this.decision(uid, now)?.refusal;
+  }
+
+  stats(name: string): PolicyStats {
+    return policyStats(this.index, this.#slot(name));
+  }
+
+  /** As `reason: message`. */
+  failures(name: string): readonly string[] {
+    return policyFailures(this.index, this.#slot(name)).map(
+      ({ namespace, pod, reason, message }) => `${namespace}/${pod}: ${reason}: ${message}`,
+    );
+  }
+
+  #slot(name: string): Slot {
+    const slot = this.index.matcher.get(name);
+    if (slot === undefined) throw new Error(`${name} is not in the index`);
+    return slot;
   }
 }
