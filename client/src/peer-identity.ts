@@ -1,12 +1,16 @@
 // Who is at the other end of a TLS connection: the chain it presented, as DER, validated against the
 // bundle of its own trust domain, then judged by the authorizer. OpenSSL's own check comes before
-// this one and is never relied on; nor is any text that was derived from a certificate.
+// this one and is relied on in one case only; no text derived from a certificate ever is.
 
 import type { DetailedPeerCertificate } from 'node:tls';
 import type { Clock } from '../../src/base/clock.ts';
-import { CodedError } from '../../src/base/errors.ts';
-import type { SpiffeId, TrustDomain } from '../../src/spiffe/spiffe-id.ts';
-import { MAX_CHAIN_LENGTH, validateX509Svid } from '../../src/spiffe/x509-svid/x509-svid.ts';
+import { CodedError, invalid } from '../../src/base/errors.ts';
+import { type SpiffeId, type TrustDomain, trustDomainOf } from '../../src/spiffe/spiffe-id.ts';
+import {
+  MAX_CHAIN_LENGTH,
+  readX509Svid,
+  validateX509Svid,
+} from '../../src/spiffe/x509-svid/x509-svid.ts';
 import type { Authorizer } from './authorizer.ts';
 import type { X509Bundle } from './x509-bundles.ts';
 import type { X509Svid } from './x509-context.ts';
@@ -38,11 +42,27 @@ export function rememberPeer(socket: object, peer: SpiffeId): void {
 }
 
 /** Throws `unauthenticated` or `permission-denied`; whatever is wrong, there is no peer then. */
-export function verifyPeer(
-  certificate: DetailedPeerCertificate,
-  { source, authorize }: PeerCheck,
-): SpiffeId {
-  const peer = authenticate(chainOf(certificate), { source, authorize });
+export function verifyPeer(certificate: DetailedPeerCertificate, check: PeerCheck): SpiffeId {
+  return authorizePeer(authenticate(chainOf(certificate), check), check);
+}
+
+/**
+ * The same for the client of a server, after OpenSSL accepted its chain. Some versions of Node.js do
+ * not show a server the certificates between a client's and an authority (nodejs/node#65579). Where
+ * only one trust domain may connect, OpenSSL has verified the chain against its authorities alone, so
+ * the leaf is all that is left to judge; of several, nothing says which one's authority signed.
+ */
+export function verifyClient(certificate: DetailedPeerCertificate, check: PeerCheck): SpiffeId {
+  const chain = chainOf(certificate);
+  const [leaf] = chain;
+  const isCutOff = chain.length === 1 && certificate.issuerCertificate !== certificate;
+  if (leaf === undefined || !isCutOff || check.authorize.trustDomains.size !== 1) {
+    return authorizePeer(authenticate(chain, check), check);
+  }
+  return authorizePeer(authenticateLeaf(leaf, check), check);
+}
+
+function authorizePeer(peer: SpiffeId, { authorize }: PeerCheck): SpiffeId {
   const decision = authorize.authorize(peer);
   if (decision.allowed) return peer;
   throw new CodedError('permission-denied', `TLS peer refused: ${decision.message}`, {
@@ -51,14 +71,35 @@ export function verifyPeer(
 }
 
 function authenticate(chain: readonly Uint8Array[], { source, authorize }: PeerCheck): SpiffeId {
-  // Without an identity of our own nobody is talked to: it may have been withdrawn just now.
-  void source.svid;
-  try {
-    return validateX509Svid(chain, {
+  return orRefuse(source, () => {
+    const { spiffeId } = validateX509Svid(chain, {
       authoritiesOf: (trustDomain) =>
         authorize.trustDomains.has(trustDomain) ? source.bundleOf(trustDomain)?.anchors : undefined,
       now: source.clock.now(),
-    }).spiffeId;
+    });
+    return spiffeId;
+  });
+}
+
+function authenticateLeaf(leaf: Uint8Array, { source, authorize }: PeerCheck): SpiffeId {
+  return orRefuse(source, () => {
+    const { spiffeId, certificate } = readX509Svid(leaf);
+    const trustDomain = trustDomainOf(spiffeId);
+    if (!authorize.trustDomains.has(trustDomain) || source.bundleOf(trustDomain) === undefined) {
+      throw invalid(`trust domain ${trustDomain}: not trusted`);
+    }
+    const now = source.clock.now();
+    if (now < certificate.notBefore) throw invalid('certificate: not valid yet');
+    if (now > certificate.notAfter) throw invalid('certificate: expired');
+    return spiffeId;
+  });
+}
+
+function orRefuse(source: TlsSource, judge: () => SpiffeId): SpiffeId {
+  // Without an identity of our own nobody is talked to: it may have been withdrawn just now.
+  void source.svid;
+  try {
+    return judge();
   } catch (thrown) {
     const { message } = CodedError.from(thrown);
     throw new CodedError('unauthenticated', `TLS peer refused: ${message}`, { cause: thrown });

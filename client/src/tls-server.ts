@@ -5,7 +5,7 @@ import type { RequestListener } from 'node:http';
 import { createServer as createHttps, type Server as HttpsServer } from 'node:https';
 import { createServer as createTls, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { CodedError } from '../../src/base/errors.ts';
-import { type PeerCheck, rememberPeer, verifyPeer } from './peer-identity.ts';
+import { type PeerCheck, rememberPeer, verifyClient } from './peer-identity.ts';
 import { NO_IDENTITY, SERVER_OPTIONS, secureContextOptions } from './tls-options.ts';
 
 /**
@@ -49,7 +49,7 @@ function admit(socket: TLSSocket, check: PeerCheck): void {
   // Cannot be, without tickets and session cache; were it, its certificates would be old news.
   if (socket.isSessionReused()) throw new CodedError('unauthenticated', 'TLS session was resumed');
   if (!socket.authorized) throw new CodedError('unauthenticated', 'TLS peer is not authenticated');
-  rememberPeer(socket, verifyPeer(socket.getPeerCertificate(true), check));
+  rememberPeer(socket, verifyClient(socket.getPeerCertificate(true), check));
 }
 
 async function followSource(
