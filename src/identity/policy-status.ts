@@ -56,13 +56,11 @@ export function policyStatus(
       },
     ),
     observedGeneration: generation,
-    failures: failures
-      .slice(0, MAX_FAILURES)
-      .map(({ namespace, pod, reason, message }) => ({
-        pod: `${namespace}/${pod}`,
-        reason,
-        message,
-      })),
+    failures: failures.slice(0, MAX_FAILURES).map(({ namespace, pod, reason, message }) => ({
+      pod: `${namespace}/${pod}`,
+      reason,
+      message,
+    })),
   };
 }
 
