@@ -17,7 +17,7 @@ import {
 } from './objects.ts';
 import { type RefusalReason, refusalOf } from './pod-identity.ts';
 import { type NamespaceVerdicts, newVerdicts, PolicyMatcher, type Slot } from './policy-matcher.ts';
-import { countFate, newTally, type PolicyTally } from './policy-tally.ts';
+import { NO_OUTCOME, PolicyTallies, type PolicyTally } from './policy-tally.ts';
 import { selects } from './selectors.ts';
 import { ServiceNames } from './service-names.ts';
 import { type IdentitySettings, namespaceFilter } from './settings.ts';
@@ -36,7 +36,7 @@ export class IdentityIndex {
   readonly #namespaces = new Map<string, IndexedNamespace>();
   readonly #nodes = new Map<string, NodeObject>();
   readonly #serviceNames = new ServiceNames();
-  readonly #tallies = new Map<string, PolicyTally>();
+  readonly #tallies = new PolicyTallies();
   readonly #unsettled = new Set<IndexedPod>();
   #changed = new Set<string>();
 
@@ -62,7 +62,7 @@ export class IdentityIndex {
   deletePod(uid: string): void {
     const pod = this.pods.delete(uid);
     if (pod === undefined) return;
-    this.#count(pod, -1);
+    this.#tallies.recount(pod.outcome, NO_OUTCOME);
     this.#unsettled.delete(pod);
     this.#changed.add(uid);
   }
@@ -102,13 +102,12 @@ export class IdentityIndex {
   setPolicy(name: string, policy: ClusterSpiffeIdPolicy | undefined): void {
     const before = this.matcher.get(name);
     if (before !== undefined) this.#withdraw(before);
-    if (policy === undefined) this.#tallies.delete(name);
     if (policy === undefined) return;
     const slot = this.matcher.add(policy);
     for (const { verdicts } of this.#namespaces.values()) this.matcher.forget(slot, verdicts);
     for (const pod of this.podsOf(slot)) {
       this.#unsettle(pod);
-      pod.candidates.push(makeCandidate(policy, this.#contextOf(pod)));
+      pod.candidates = [...pod.candidates, makeCandidate(policy, this.#contextOf(pod))];
     }
   }
 
@@ -125,17 +124,18 @@ export class IdentityIndex {
   /** A pod with everything about it up to date. */
   pod(uid: string): IndexedPod | undefined {
     const pod = this.pods.get(uid);
-    if (pod !== undefined) this.#settle(pod);
+    if (pod !== undefined && this.#unsettled.delete(pod)) this.#settle(pod);
     return pod;
   }
 
   tallyOf(policy: string): Readonly<PolicyTally> {
     this.settleAll();
-    return this.#tallies.get(policy) ?? newTally();
+    return this.#tallies.of(policy);
   }
 
   settleAll(): void {
     for (const pod of this.#unsettled) this.#settle(pod);
+    this.#unsettled.clear();
   }
 
   /** Marks a pod as changed by something that is not in the index. */
@@ -206,44 +206,29 @@ export class IdentityIndex {
     };
   }
 
-  // Counts of a pod are taken back before its candidates change, because they belong to them.
   #unsettle(pod: IndexedPod): void {
     if (!pod.isSettled) return;
-    this.#count(pod, -1);
-    pod.fates = [];
     pod.isSettled = false;
     this.#unsettled.add(pod);
   }
 
   #settle(pod: IndexedPod): void {
     if (pod.isSettled) return;
-    this.#unsettled.delete(pod);
-    const { fates, winners } = settle(pod.candidates);
+    const { candidates, outcome } = pod;
+    const { fates, winners } = settle(candidates);
     const refusal = winners.length > 0 ? '' : this.#refusalOf(pod, fates);
     if (refusal !== pod.refusal || !isSameWinners(winners, pod.winners)) {
       this.#changed.add(pod.object.uid);
     }
-    pod.fates = fates;
+    pod.outcome = { candidates, fates };
     pod.winners = winners;
     pod.refusal = refusal;
     pod.isSettled = true;
-    this.#count(pod, 1);
+    this.#tallies.recount(outcome, pod.outcome);
   }
 
   #refusalOf(pod: IndexedPod, fates: IndexedPod['fates']): RefusalReason {
     if (pod.isNodeOwned) return 'NodePod';
     return this.#namespaces.has(pod.object.namespace) ? refusalOf(fates) : 'ViewBehind';
-  }
-
-  #count(pod: IndexedPod, by: 1 | -1): void {
-    for (const [index, fate] of pod.fates.entries()) {
-      const name = pod.candidates[index]?.policy.name ?? '';
-      let tally = this.#tallies.get(name);
-      if (tally === undefined) {
-        tally = newTally();
-        this.#tallies.set(name, tally);
-      }
-      countFate(tally, fate, by);
-    }
   }
 }

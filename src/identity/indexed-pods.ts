@@ -5,24 +5,28 @@ import type { Requirement } from '../crds/label-selector.ts';
 import type { Candidate } from './candidate.ts';
 import { isNodeOwned, type PodObject } from './objects.ts';
 import type { RefusalReason } from './pod-identity.ts';
+import { NO_OUTCOME } from './policy-tally.ts';
 import type { Fate, Winner } from './settle.ts';
 
 export class IndexedPod {
   object: PodObject;
   /** What policies make of it, in no order. */
-  candidates: Candidate[] = [];
-  fates: readonly Fate[] = [];
+  candidates: readonly Candidate[] = [];
+  /** What was settled last; says something about `candidates` only while it is settled. */
+  outcome = NO_OUTCOME;
   winners: readonly Winner[] = [];
   /** Why there are no winners, restrictions aside. */
   refusal: RefusalReason | '' = 'NoPolicy';
   isSettled = true;
+  isNodeOwned: boolean;
 
   constructor(object: PodObject) {
     this.object = object;
+    this.isNodeOwned = isNodeOwned(object);
   }
 
-  get isNodeOwned(): boolean {
-    return isNodeOwned(this.object);
+  get fates(): readonly Fate[] {
+    return this.outcome.fates;
   }
 }
 
@@ -62,20 +66,31 @@ export class IndexedPods {
   /** Adds a pod, or gives a known one its new object. */
   set(object: PodObject): IndexedPod {
     const known = this.#byUid.get(object.uid);
-    const pod = known ?? new IndexedPod(object);
-    if (known !== undefined) this.#unlink(known);
-    pod.object = object;
-    this.#byUid.set(object.uid, pod);
-    addTo(this.#byNamespace, object.namespace, pod);
-    if (object.nodeName !== '') addTo(this.#byNode, object.nodeName, pod);
-    for (const [key, values] of this.#byLabel) link(values, key, pod);
-    return pod;
+    if (known === undefined) return this.#add(new IndexedPod(object));
+    const before = known.object;
+    known.object = object;
+    known.isNodeOwned = isNodeOwned(object);
+    move(this.#byNamespace, known, [before.namespace, object.namespace]);
+    move(this.#byNode, known, [before.nodeName || undefined, object.nodeName || undefined]);
+    for (const [key, values] of this.#byLabel) {
+      move(values, known, [labelOf(before, key), labelOf(object, key)]);
+    }
+    return known;
   }
 
   delete(uid: string): IndexedPod | undefined {
     const pod = this.#byUid.get(uid);
     if (pod !== undefined) this.#unlink(pod);
     this.#byUid.delete(uid);
+    return pod;
+  }
+
+  #add(pod: IndexedPod): IndexedPod {
+    const { object } = pod;
+    this.#byUid.set(object.uid, pod);
+    addTo(this.#byNamespace, object.namespace, pod);
+    if (object.nodeName !== '') addTo(this.#byNode, object.nodeName, pod);
+    for (const [key, values] of this.#byLabel) link(values, key, pod);
     return pod;
   }
 
@@ -100,8 +115,23 @@ export class IndexedPods {
 }
 
 function link(values: MultiMap<string, IndexedPod>, key: string, pod: IndexedPod): void {
-  const { labels } = pod.object;
-  if (Object.hasOwn(labels, key)) addTo(values, labels[key] as string, pod);
+  const value = labelOf(pod.object, key);
+  if (value !== undefined) addTo(values, value, pod);
+}
+
+// What stays where it is must not be touched: big sets are slow to take out of and put back into.
+function move(
+  sets: MultiMap<string, IndexedPod>,
+  pod: IndexedPod,
+  [from, to]: readonly [string | undefined, string | undefined],
+): void {
+  if (from === to) return;
+  if (from !== undefined) removeFrom(sets, from, pod);
+  if (to !== undefined) addTo(sets, to, pod);
+}
+
+function labelOf({ labels }: PodObject, key: string): string | undefined {
+  return Object.hasOwn(labels, key) ? (labels[key] as string) : undefined;
 }
 
 function* union(sets: Iterable<Iterable<IndexedPod>>): Iterable<IndexedPod> {

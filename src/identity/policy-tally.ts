@@ -1,6 +1,7 @@
 // How a policy fares, counted as pods settle: upstream's statistics, kept up to date one pod at a
 // time.
 
+import type { Candidate } from './candidate.ts';
 import type { Fate } from './settle.ts';
 
 /** The counts of `status.stats` that follow from pods (compatibility A22 to A26). */
@@ -18,6 +19,47 @@ export type PolicyStats = Readonly<PolicyTally> & {
   readonly namespacesIgnored: number;
 };
 
+/** What became of a pod's candidates, in their order. */
+export type Outcome = {
+  readonly candidates: readonly Candidate[];
+  readonly fates: readonly Fate[];
+};
+
+export const NO_OUTCOME: Outcome = { candidates: [], fates: [] };
+
+export class PolicyTallies {
+  /** By policy name, where there is anything to count. */
+  readonly #tallies = new Map<string, PolicyTally>();
+
+  of(policy: string): PolicyTally {
+    return this.#tallies.get(policy) ?? newTally();
+  }
+
+  /** Replaces what a pod counted for; most of it is what it was. */
+  recount(before: Outcome, after: Outcome): void {
+    const length = Math.max(before.fates.length, after.fates.length);
+    for (let at = 0; at < length; at += 1) {
+      const was = before.fates[at];
+      const is = after.fates[at];
+      const policyBefore = before.candidates[at]?.policy.name;
+      const policyAfter = after.candidates[at]?.policy.name;
+      if (was === is && policyBefore === policyAfter) continue;
+      if (was !== undefined && policyBefore !== undefined) this.#count(policyBefore, was, -1);
+      if (is !== undefined && policyAfter !== undefined) this.#count(policyAfter, is, 1);
+    }
+  }
+
+  #count(policy: string, fate: Fate, by: 1 | -1): void {
+    let tally = this.#tallies.get(policy);
+    if (tally === undefined) {
+      tally = newTally();
+      this.#tallies.set(policy, tally);
+    }
+    countFate(tally, fate, by);
+    if (tally.podsSelected === 0) this.#tallies.delete(policy);
+  }
+}
+
 export function newTally(): PolicyTally {
   return {
     podsSelected: 0,
@@ -29,7 +71,7 @@ export function newTally(): PolicyTally {
 }
 
 /** Adds, or with -1 takes back, one selected pod. */
-export function countFate(tally: PolicyTally, fate: Fate, by: 1 | -1): void {
+function countFate(tally: PolicyTally, fate: Fate, by: 1 | -1): void {
   tally.podsSelected += by;
   switch (fate) {
     case 'RenderFailed':

@@ -38,21 +38,23 @@ const NO_ENTRIES: readonly Entry[] = [];
  * answer is complete or none, because what a complete answer does not name is withdrawn.
  */
 export function settle(candidates: readonly Candidate[]): Settlement {
-  const isServed = candidates.some(
-    (candidate) => fateAlone(candidate) === 'Served' && !candidate.policy.isFallback,
-  );
-  const fates = candidates.map((candidate): Fate => {
-    if (isServed && candidate.policy.isFallback) return 'FallbackUnused';
-    return isMasked(candidate, candidates, isServed) ? 'Masked' : fateAlone(candidate);
-  });
+  const fates = candidates.map(fateAlone);
+  // Whether anybody is served without fallbacks.
+  if (candidates.some(({ policy }, at) => fates[at] === 'Served' && !policy.isFallback)) {
+    for (const [at, { policy }] of candidates.entries()) {
+      if (policy.isFallback) fates[at] = 'FallbackUnused';
+    }
+  }
+  const isAnyMasked = mask(candidates, fates);
   if (fates.includes('ViewBehind')) {
     return { fates: fates.map((fate) => (fate === 'Served' ? 'ViewBehind' : fate)), winners: [] };
   }
   const winners: Winner[] = [];
-  for (const [index, candidate] of candidates.entries()) {
-    if (candidate.kind !== 'entry' || fates[index] !== 'Served') continue;
-    const masked = candidates.length === 1 ? NO_ENTRIES : maskedBy(candidate, candidates, fates);
-    winners.push({ entry: candidate, masked });
+  for (let at = 0; at < candidates.length; at += 1) {
+    const entry = candidates[at];
+    if (entry?.kind !== 'entry' || fates[at] !== 'Served') continue;
+    const masked = isAnyMasked ? maskedBy(entry, candidates, fates) : NO_ENTRIES;
+    winners.push({ entry, masked });
   }
   if (winners.length > 1) {
     winners.sort((a, b) => comparePreference(a.entry.policy, b.entry.policy));
@@ -72,20 +74,25 @@ function fateAlone(candidate: Candidate): Fate {
   }
 }
 
-function isMasked(
-  candidate: Candidate,
-  candidates: readonly Candidate[],
-  isServed: boolean,
-): boolean {
-  if (candidate.kind !== 'entry') return false;
-  return candidates.some(
-    (other) =>
-      other !== candidate &&
-      other.kind === 'entry' &&
-      !(isServed && other.policy.isFallback) &&
-      isSameEntry(candidate, other) &&
-      compareAge(other.policy, candidate.policy) < 0,
-  );
+// Of each two that make the same entry the younger is masked, which leaves the oldest of all.
+function mask(candidates: readonly Candidate[], fates: Fate[]): boolean {
+  let isAnyMasked = false;
+  for (let at = 1; at < candidates.length; at += 1) {
+    const entry = candidates[at];
+    if (entry?.kind !== 'entry' || fates[at] === 'FallbackUnused') continue;
+    for (let before = 0; before < at && fates[at] !== 'Masked'; before += 1) {
+      const other = candidates[before];
+      if (other?.kind !== 'entry' || other.spiffeId !== entry.spiffeId) continue;
+      if (isOut(fates[before]) || !isSameEntry(entry, other)) continue;
+      fates[compareAge(entry.policy, other.policy) < 0 ? before : at] = 'Masked';
+      isAnyMasked = true;
+    }
+  }
+  return isAnyMasked;
+}
+
+function isOut(fate: Fate | undefined): boolean {
+  return fate === 'FallbackUnused' || fate === 'Masked';
 }
 
 function maskedBy(
@@ -93,10 +100,11 @@ function maskedBy(
   candidates: readonly Candidate[],
   fates: readonly Fate[],
 ): readonly Entry[] {
-  return candidates.filter(
-    (other, index): other is Entry =>
-      fates[index] === 'Masked' && other.kind === 'entry' && isSameEntry(winner, other),
+  const masked = candidates.filter(
+    (other, at): other is Entry =>
+      fates[at] === 'Masked' && other.kind === 'entry' && isSameEntry(winner, other),
   );
+  return masked.length === 0 ? NO_ENTRIES : masked;
 }
 
 // The parent is the pod's node and so the same for all (compatibility R3).
