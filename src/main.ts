@@ -11,7 +11,7 @@ const COMMANDS: ReadonlyMap<string, { help: string; load: () => Promise<Command>
     'dev',
     {
       help: 'serve identities for a directory of manifests, without a cluster',
-      load: async () => (await import('./dev/dev-command.ts')).devCommand,
+      load: async () => (await import('./cli/dev.ts')).devCommand,
     },
   ],
   [

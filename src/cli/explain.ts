@@ -3,7 +3,7 @@
 
 import { invalid } from '../base/errors.ts';
 import { type FlagSpecs, flagsHelp, parseFlags } from '../base/flags.ts';
-import { DRIVER_NAME } from '../dev/dev-environment.ts';
+import { DEV_WEBHOOK } from '../dev/dev-settings.ts';
 import { DevStore } from '../dev/dev-store.ts';
 import { readDirectory } from '../dev/manifest-directory.ts';
 import { devTrustDomain } from '../dev/trust-domain.ts';
@@ -39,8 +39,7 @@ export const explainCommand: Command = async (args, { out, err, clock }) => {
   const { objects, errors } = readDirectory(flags.dir);
   const trustDomain = devTrustDomain(flags['trust-domain'], objects);
   const settings = identitySettings({ ...flags, 'trust-domain': trustDomain });
-  const webhook = { driverName: DRIVER_NAME, ownNamespace: 'signet-system' };
-  const store = new DevStore({ identity: settings, webhook });
+  const store = new DevStore({ identity: settings, webhook: DEV_WEBHOOK });
   const view = new IdentityView(settings);
   const { changes, notices } = store.apply(objects);
   for (const line of [...errors, ...notices]) err(`! ${printable(line)}`);

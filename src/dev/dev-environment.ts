@@ -15,6 +15,7 @@ import { createIssuer, type Issuer } from '../issuer/issuer.ts';
 import { ProcessTokenAuthenticator } from '../issuer/process-token-authenticator.ts';
 import { runNodePlugin } from '../node/main.ts';
 import { DEV_NODE } from './cluster-objects.ts';
+import { DEV_WEBHOOK } from './dev-settings.ts';
 import { DevStore } from './dev-store.ts';
 import { issuerChannel, listenForNodes } from './issuer-channel.ts';
 import { type ManifestSet, watchDirectory } from './manifest-directory.ts';
@@ -50,8 +51,7 @@ export type DevPod = {
   readonly socket: string;
 };
 
-export const DRIVER_NAME = 'csi.spiffe.io';
-const OWN_NAMESPACE = 'signet-system';
+const DRIVER_NAME = DEV_WEBHOOK.driverName;
 
 export class DevEnvironment {
   readonly view: IdentityView;
@@ -69,10 +69,7 @@ export class DevEnvironment {
     const { run, settings, clock, log, listener } = options;
     this.#options = options;
     this.view = new IdentityView(settings);
-    this.#store = new DevStore({
-      identity: settings,
-      webhook: { driverName: DRIVER_NAME, ownNamespace: OWN_NAMESPACE },
-    });
+    this.#store = new DevStore({ identity: settings, webhook: DEV_WEBHOOK });
     this.#source = new IdentityPodSource({
       view: this.view,
       driverName: DRIVER_NAME,

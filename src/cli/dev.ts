@@ -5,15 +5,16 @@ import { tmpdir } from 'node:os';
 import { invalid } from '../base/errors.ts';
 import { type FlagSpecs, flagsHelp, parseFlags } from '../base/flags.ts';
 import { createLogger } from '../base/log.ts';
-import type { Command } from '../cli/command.ts';
-import { printable } from '../cli/table.ts';
+import { DevEnvironment } from '../dev/dev-environment.ts';
+import { readDirectory } from '../dev/manifest-directory.ts';
+import { podLine } from '../dev/pod-line.ts';
+import { receiptLines } from '../dev/receipt.ts';
+import { RunDirectory } from '../dev/run-directory.ts';
+import { devTrustDomain } from '../dev/trust-domain.ts';
 import { DEFAULT_IDENTITY_SETTINGS } from '../identity/settings.ts';
 import { VERSION } from '../version.ts';
-import { DevEnvironment, type DevPod } from './dev-environment.ts';
-import { readDirectory } from './manifest-directory.ts';
-import { receiptLines } from './receipt.ts';
-import { RunDirectory } from './run-directory.ts';
-import { devTrustDomain } from './trust-domain.ts';
+import type { Command } from './command.ts';
+import { printable } from './table.ts';
 
 const FLAGS = {
   'trust-domain': {
@@ -97,13 +98,3 @@ export const devCommand: Command = async (args, { out, err, clock, signal, envir
   if (!signal.aborted) throw invalid('signet dev ended by itself');
   return 0;
 };
-
-/** One pod in one line: who it is, and where its socket is. */
-export function podLine({ decision, socket }: DevPod): string {
-  const { pod, identities, refusal } = decision;
-  const who =
-    identities.length > 0
-      ? identities.map(({ spiffeId }) => spiffeId).join(' ')
-      : `no identity: ${refusal}`;
-  return `${pod.namespace}/${pod.name}  ${who}  SPIFFE_ENDPOINT_SOCKET=unix://${socket}`;
-}
