@@ -16,6 +16,7 @@ import {
   type ServiceObject,
 } from './objects.ts';
 import { type RefusalReason, refusalOf } from './pod-identity.ts';
+import { comparePreference } from './policy.ts';
 import { type NamespaceVerdicts, newVerdicts, PolicyMatcher, type Slot } from './policy-matcher.ts';
 import { NO_OUTCOME, PolicyTallies, type PolicyTally } from './policy-tally.ts';
 import { selects } from './selectors.ts';
@@ -107,7 +108,7 @@ export class IdentityIndex {
     for (const { verdicts } of this.#namespaces.values()) this.matcher.forget(slot, verdicts);
     for (const pod of this.podsOf(slot)) {
       this.#unsettle(pod);
-      pod.candidates = [...pod.candidates, makeCandidate(policy, this.#contextOf(pod))];
+      pod.addCandidate(makeCandidate(policy, this.#contextOf(pod)));
     }
   }
 
@@ -178,6 +179,7 @@ export class IdentityIndex {
     const context = this.#contextOf(pod);
     pod.candidates = this.matcher
       .match(pod.object.labels, namespace)
+      .toSorted((a, b) => comparePreference(a.policy, b.policy))
       .map(({ policy }) => makeCandidate(policy, context));
   }
 

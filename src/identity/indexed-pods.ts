@@ -5,12 +5,13 @@ import type { Requirement } from '../crds/label-selector.ts';
 import type { Candidate } from './candidate.ts';
 import { isNodeOwned, type PodObject } from './objects.ts';
 import type { RefusalReason } from './pod-identity.ts';
+import { comparePreference } from './policy.ts';
 import { NO_OUTCOME } from './policy-tally.ts';
 import type { Fate, Winner } from './settle.ts';
 
 export class IndexedPod {
   object: PodObject;
-  /** What policies make of it, in no order. */
+  /** What policies make of it, in order of preference; replaced, never changed. */
   candidates: readonly Candidate[] = [];
   /** What was settled last; says something about `candidates` only while it is settled. */
   outcome = NO_OUTCOME;
@@ -23,6 +24,15 @@ export class IndexedPod {
   constructor(object: PodObject) {
     this.object = object;
     this.isNodeOwned = isNodeOwned(object);
+  }
+
+  addCandidate(candidate: Candidate): void {
+    const { candidates } = this;
+    const after = candidates.findIndex(
+      (other) => comparePreference(other.policy, candidate.policy) > 0,
+    );
+    this.candidates =
+      after === -1 ? [...candidates, candidate] : candidates.toSpliced(after, 0, candidate);
   }
 
   get fates(): readonly Fate[] {

@@ -54,12 +54,22 @@ export function settle(candidates: readonly Candidate[]): Settlement {
     const entry = candidates[at];
     if (entry?.kind !== 'entry' || fates[at] !== 'Served') continue;
     const masked = isAnyMasked ? maskedBy(entry, candidates, fates) : NO_ENTRIES;
-    winners.push({ entry, masked });
-  }
-  if (winners.length > 1) {
-    winners.sort((a, b) => comparePreference(a.entry.policy, b.entry.policy));
+    insert(winners, { entry, masked });
   }
   return { fates, winners };
+}
+
+// By insertion, because candidates nearly always come in order of preference already.
+function insert(winners: Winner[], winner: Winner): void {
+  let at = winners.length;
+  winners.push(winner);
+  for (; at > 0; at -= 1) {
+    const before = winners[at - 1];
+    if (before === undefined) break;
+    if (comparePreference(before.entry.policy, winner.entry.policy) <= 0) break;
+    winners[at] = before;
+  }
+  winners[at] = winner;
 }
 
 function fateAlone(candidate: Candidate): Fate {
@@ -124,14 +134,22 @@ export function isSameWinners(a: readonly Winner[], b: readonly Winner[]): boole
 function isSameWinner({ entry, masked }: Winner, other: Winner | undefined): boolean {
   return (
     other !== undefined &&
-    entry.policy === other.entry.policy &&
-    entry.spiffeId === other.entry.spiffeId &&
-    isSameList(entry.selectors, other.entry.selectors) &&
-    isSameList(entry.dnsNames, other.entry.dnsNames) &&
-    entry.commonName === other.entry.commonName &&
-    isSameList(Object.values(entry.jwtClaims), Object.values(other.entry.jwtClaims)) &&
-    masked.length === other.masked.length &&
-    masked.every(({ policy }, index) => policy === other.masked[index]?.policy)
+    (entry === other.entry || isSameContent(entry, other.entry)) &&
+    (masked === other.masked ||
+      (masked.length === other.masked.length &&
+        masked.every(({ policy }, index) => policy === other.masked[index]?.policy)))
+  );
+}
+
+function isSameContent(a: Entry, b: Entry): boolean {
+  return (
+    a.policy === b.policy &&
+    a.spiffeId === b.spiffeId &&
+    isSameList(a.selectors, b.selectors) &&
+    isSameList(a.dnsNames, b.dnsNames) &&
+    a.commonName === b.commonName &&
+    (a.jwtClaims === b.jwtClaims ||
+      isSameList(Object.values(a.jwtClaims), Object.values(b.jwtClaims)))
   );
 }
 
