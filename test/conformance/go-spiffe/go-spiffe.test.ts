@@ -69,7 +69,7 @@ suite('go-spiffe', { skip, timeout: BUILD_AND_RUN_MS }, () => {
     });
   });
 
-  test('JW-01, WA-24: a JWT-SVID passes the Workload API and go-spiffe, for its audience only', async () => {
+  test('PF-01, PF-07: a JWT-SVID passes the Workload API and go-spiffe, for its audience only', async () => {
     const [found] = await go.run('jwt', goSocket, 'billing');
     assert.equal(found?.['error'], undefined);
     assert.equal(found?.['fetched'], GO_ID);
@@ -160,7 +160,7 @@ suite('go-spiffe', { skip, timeout: BUILD_AND_RUN_MS }, () => {
     assert.deepEqual(seen, []);
   });
 
-  test('WA-03, PF-09: a watcher follows three rotations without an error between', async () => {
+  test('WA-03: a watcher follows three rotations without an error between', async () => {
     const results = await go.run('watch', goSocket, '4');
     assert.equal(results.length, 4);
     for (const { id, verify, expired } of results) {
