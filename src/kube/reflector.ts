@@ -77,6 +77,11 @@ export class Reflector {
     return this.#version !== undefined;
   }
 
+  /** Everything up to it was delivered; undefined before the first complete set. */
+  get version(): bigint | undefined {
+    return this.#version;
+  }
+
   /** When the view was last known to be up to date: the last event, bookmark or complete set. */
   get progressAt(): number {
     return this.#progressAt;
