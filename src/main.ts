@@ -15,6 +15,13 @@ const COMMANDS: ReadonlyMap<string, { help: string; load: () => Promise<Command>
     },
   ],
   [
+    'issuer',
+    {
+      help: 'sign identities for the node plugins of a cluster',
+      load: async () => (await import('./cli/issuer.ts')).issuerCommand,
+    },
+  ],
+  [
     'render',
     {
       help: 'show what policies make of saved objects, offline',

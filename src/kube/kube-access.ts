@@ -17,23 +17,21 @@ export type KubeAccess = {
 };
 
 export type ServiceAccountOptions = {
-  readonly host: string;
-  readonly port: string;
+  /** Origin of the API server. */
+  readonly url: string;
   /** The directory with `token` and `ca.crt`. */
   readonly directory: string;
   readonly clock: Clock;
 };
 
-/** Where every pod finds them. */
-export const SERVICE_ACCOUNT_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';
 const READ_AGAIN_MS = 10_000;
 
 /** The access of a pod by its own ServiceAccount. */
 export function serviceAccountAccess(options: ServiceAccountOptions): KubeAccess {
-  const { host, port, directory, clock } = options;
+  const { url, directory, clock } = options;
   let held: { readonly at: number; readonly credentials: KubeCredentials } | undefined;
   return {
-    url: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    url,
     credentials: async () => {
       const now = clock.now();
       if (held !== undefined && Math.abs(now - held.at) < READ_AGAIN_MS) return held.credentials;
@@ -58,7 +56,10 @@ export function fixedAccess(options: { url: string } & KubeCredentials): KubeAcc
 
 /** The origin; throws `invalid-argument`, because a token is never sent in the clear. */
 export function parseOrigin(url: string): { readonly host: string; readonly port: number } {
-  const match = /^https:\/\/(?:\[([0-9a-fA-F:.]+)\]|([^/:?#@\s]+)):(\d{1,5})$/.exec(url);
+  // Manifests put an IPv6 address between `https://` and the port without brackets.
+  const match = /^https:\/\/(?:\[([0-9a-fA-F:.]+)\]|([0-9a-fA-F:.]+|[^/:?#@\s]+)):(\d{1,5})$/.exec(
+    url,
+  );
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
   if (host !== undefined && port > 0 && port < 65536) return { host, port };

@@ -149,6 +149,8 @@ test('only https origins are taken: a token is never sent in the clear', () => {
     assert.throws(() => parseOrigin(url), { code: 'invalid-argument' });
   }
   assert.deepEqual(parseOrigin('https://[fd00::1]:6443'), { host: 'fd00::1', port: 6443 });
+  assert.deepEqual(parseOrigin('https://fd00::1:443'), { host: 'fd00::1', port: 443 });
+  assert.deepEqual(parseOrigin('https://10.0.0.1:443'), { host: '10.0.0.1', port: 443 });
 });
 
 test('a name that would change the path is none', () => {
@@ -166,8 +168,7 @@ test('the token file is read again, at once after a 401', async () => {
   };
   await put('first');
   await writeFile(join(directory, 'ca.crt'), api.ca);
-  const port = String(api.port);
-  const access = serviceAccountAccess({ host: 'localhost', port, directory, clock });
+  const access = serviceAccountAccess({ url: api.url, directory, clock });
   const made = client({ access });
   api.token = 'first';
   await made.send({ method: 'GET', path: PODS });
