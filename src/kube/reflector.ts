@@ -109,9 +109,10 @@ export class Reflector {
         if (thrown instanceof DeliveryFailure) throw thrown.cause;
         if (signal.aborted || connection.isRestarted) continue;
         const err = CodedError.from(thrown);
-        // A resumed watch that never said a word may never say one.
-        if (isGone(err) || (connection.isStalled && !connection.hasHeard)) this.#needsSet = true;
+        if (isGone(err) || connection.isStalled) this.#needsSet = true;
         log.warn({ path, err, attempt: this.#failures }, 'Lost a watch, will retry');
+        // Whoever waited for a word has waited long enough; a view may not grow much older.
+        if (connection.isStalled) continue;
         await clock.sleep(Math.max(this.#backoff(), retryAfterOf(err)), signal);
       } finally {
         signal.removeEventListener('abort', connection.stop);
