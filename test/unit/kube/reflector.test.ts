@@ -138,7 +138,7 @@ test('F-14: a silent watch is ended, and a new set is read before the view is to
 
 test('S-13: a kind of which the API server has nothing to say is never too old', async () => {
   const view = kube.reflect();
-  await kube.until(() => kube.api.openWatches === 1);
+  await kube.until(() => view.complete === 1);
   kube.api.silent = true;
   const end = kube.clock.now() + 900_000;
   let oldest = 0;
