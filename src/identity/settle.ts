@@ -38,14 +38,15 @@ const NO_ENTRIES: readonly Entry[] = [];
  * answer is complete or none, because what a complete answer does not name is withdrawn.
  */
 export function settle(candidates: readonly Candidate[]): Settlement {
-  const fates = candidates.map(fateAlone);
-  // Whether anybody is served without fallbacks.
-  if (candidates.some(({ policy }, at) => fates[at] === 'Served' && !policy.isFallback)) {
-    for (const [at, { policy }] of candidates.entries()) {
-      if (policy.isFallback) fates[at] = 'FallbackUnused';
-    }
+  const fates: Fate[] = [];
+  let isServed = false;
+  for (const candidate of candidates) {
+    const fate = fateAlone(candidate);
+    fates.push(fate);
+    if (fate === 'Served' && !candidate.policy.isFallback) isServed = true;
   }
-  const isAnyMasked = mask(candidates, fates);
+  if (isServed) leaveFallbacks(candidates, fates);
+  const masked = mask(candidates, fates);
   if (fates.includes('ViewBehind')) {
     return { fates: fates.map((fate) => (fate === 'Served' ? 'ViewBehind' : fate)), winners: [] };
   }
@@ -53,10 +54,15 @@ export function settle(candidates: readonly Candidate[]): Settlement {
   for (let at = 0; at < candidates.length; at += 1) {
     const entry = candidates[at];
     if (entry?.kind !== 'entry' || fates[at] !== 'Served') continue;
-    const masked = isAnyMasked ? maskedBy(entry, candidates, fates) : NO_ENTRIES;
-    insert(winners, { entry, masked });
+    insert(winners, { entry, masked: masked.length === 0 ? masked : sameAs(entry, masked) });
   }
   return { fates, winners };
+}
+
+function leaveFallbacks(candidates: readonly Candidate[], fates: Fate[]): void {
+  for (let at = 0; at < candidates.length; at += 1) {
+    if (candidates[at]?.policy.isFallback === true) fates[at] = 'FallbackUnused';
+  }
 }
 
 // By insertion, because candidates nearly always come in order of preference already.
@@ -85,8 +91,8 @@ function fateAlone(candidate: Candidate): Fate {
 }
 
 // Of each two that make the same entry the younger is masked, which leaves the oldest of all.
-function mask(candidates: readonly Candidate[], fates: Fate[]): boolean {
-  let isAnyMasked = false;
+function mask(candidates: readonly Candidate[], fates: Fate[]): readonly Entry[] {
+  let masked = NO_ENTRIES;
   for (let at = 1; at < candidates.length; at += 1) {
     const entry = candidates[at];
     if (entry?.kind !== 'entry' || fates[at] === 'FallbackUnused') continue;
@@ -94,27 +100,21 @@ function mask(candidates: readonly Candidate[], fates: Fate[]): boolean {
       const other = candidates[before];
       if (other?.kind !== 'entry' || other.spiffeId !== entry.spiffeId) continue;
       if (isOut(fates[before]) || !isSameEntry(entry, other)) continue;
-      fates[compareAge(entry.policy, other.policy) < 0 ? before : at] = 'Masked';
-      isAnyMasked = true;
+      const isOlder = compareAge(entry.policy, other.policy) < 0;
+      fates[isOlder ? before : at] = 'Masked';
+      masked = [...masked, isOlder ? other : entry];
     }
   }
-  return isAnyMasked;
+  return masked;
 }
 
 function isOut(fate: Fate | undefined): boolean {
   return fate === 'FallbackUnused' || fate === 'Masked';
 }
 
-function maskedBy(
-  winner: Entry,
-  candidates: readonly Candidate[],
-  fates: readonly Fate[],
-): readonly Entry[] {
-  const masked = candidates.filter(
-    (other, at): other is Entry =>
-      fates[at] === 'Masked' && other.kind === 'entry' && isSameEntry(winner, other),
-  );
-  return masked.length === 0 ? NO_ENTRIES : masked;
+function sameAs(winner: Entry, masked: readonly Entry[]): readonly Entry[] {
+  const same = masked.filter((other) => isSameEntry(winner, other));
+  return same.length === 0 ? NO_ENTRIES : same;
 }
 
 // The parent is the pod's node and so the same for all (compatibility R3).
