@@ -13,6 +13,7 @@ import { candidateMessage, policyFailures } from '../identity/policy-report.ts';
 import { type PolicyStatus, policyStatus } from '../identity/policy-status.ts';
 import { newTally } from '../identity/policy-tally.ts';
 import type { Fate } from '../identity/settle.ts';
+import type { JsonObject } from '../template/json-value.ts';
 import type { Command } from './command.ts';
 import { IDENTITY_FLAGS, identitySettings, offlineView, readObjects } from './offline-view.ts';
 import { formatTable } from './table.ts';
@@ -109,17 +110,15 @@ export function render(
           compareText(a.namespace, b.namespace) ||
           compareText(a.pod, b.pod),
       ),
-    policies: objects
-      .filter(({ kind }) => kind === 'ClusterSPIFFEID')
-      .map(({ name, object }) => {
-        const findings = validateClusterSpiffeId(object, view.index.settings);
-        return {
-          name,
-          status: policyStatus(view, name, { previous: [], now }) ?? {},
-          accepted: findings.errors.length === 0,
-          message: [...findings.errors, ...findings.warnings].join('; '),
-        };
-      }),
+    policies: [...policyObjects(objects)].map(([name, object]) => {
+      const findings = validateClusterSpiffeId(object, view.index.settings);
+      return {
+        name,
+        status: policyStatus(view, name, { previous: [], now }) ?? {},
+        accepted: findings.errors.length === 0,
+        message: [...findings.errors, ...findings.warnings].join('; '),
+      };
+    }),
     failures: [...view.index.matcher.slots]
       .toSorted((a, b) => compareText(a.policy.name, b.policy.name))
       .flatMap((slot) =>
@@ -129,6 +128,12 @@ export function render(
         })),
       ),
   };
+}
+
+/** The policies by name; of one that is in several files, the last, as the view has it. */
+function policyObjects(objects: readonly ManifestObject[]): ReadonlyMap<string, JsonObject> {
+  const policies = objects.filter(({ kind }) => kind === 'ClusterSPIFFEID');
+  return new Map(policies.map(({ name, object }) => [name, object]));
 }
 
 const SHOWN: ReadonlySet<Fate> = new Set(['Served', 'SelectorMismatch', 'Undecidable']);

@@ -85,7 +85,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   client: {
     layers: ['base', 'spiffe', 'transport/gen', 'transport/rpc', 'transport/grpc'],
-    packages: [grpcMessages, '@grpc/grpc-js', 'jose'],
+    packages: [grpcMessages, '@grpc/grpc-js'],
   },
   dev: {
     layers: [
