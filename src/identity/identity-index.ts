@@ -22,7 +22,7 @@ import { NO_OUTCOME, PolicyTallies, type PolicyTally } from './policy-tally.ts';
 import { selects } from './selectors.ts';
 import { ServiceNames } from './service-names.ts';
 import { type IdentitySettings, namespaceFilter } from './settings.ts';
-import { isSameWinners, settle } from './settle.ts';
+import { isSameWinners, reuse, settle } from './settle.ts';
 
 export type IndexedNamespace = {
   readonly isIgnored: boolean;
@@ -63,7 +63,8 @@ export class IdentityIndex {
   deletePod(uid: string): void {
     const pod = this.pods.delete(uid);
     if (pod === undefined) return;
-    this.#tallies.recount(pod.outcome, NO_OUTCOME);
+    const { settledCandidates, fates } = pod;
+    this.#tallies.recount({ candidates: settledCandidates, fates }, NO_OUTCOME);
     this.#unsettled.delete(pod);
     this.#changed.add(uid);
   }
@@ -216,17 +217,19 @@ export class IdentityIndex {
 
   #settle(pod: IndexedPod): void {
     if (pod.isSettled) return;
-    const { candidates, outcome } = pod;
-    const { fates, winners } = settle(candidates);
+    const { candidates, settledCandidates } = pod;
+    const { fates, winners } = reuse(settle(candidates), pod);
     const refusal = winners.length > 0 ? '' : this.#refusalOf(pod, fates);
     if (refusal !== pod.refusal || !isSameWinners(winners, pod.winners)) {
       this.#changed.add(pod.object.uid);
     }
-    pod.outcome = { candidates, fates };
+    const before = { candidates: settledCandidates, fates: pod.fates };
+    this.#tallies.recount(before, { candidates, fates });
+    pod.settledCandidates = candidates;
+    pod.fates = fates;
     pod.winners = winners;
     pod.refusal = refusal;
     pod.isSettled = true;
-    this.#tallies.recount(outcome, pod.outcome);
   }
 
   #refusalOf(pod: IndexedPod, fates: IndexedPod['fates']): RefusalReason {

@@ -6,15 +6,16 @@ import type { Candidate } from './candidate.ts';
 import { isNodeOwned, type PodObject } from './objects.ts';
 import type { RefusalReason } from './pod-identity.ts';
 import { comparePreference } from './policy.ts';
-import { NO_OUTCOME } from './policy-tally.ts';
 import type { Fate, Winner } from './settle.ts';
 
 export class IndexedPod {
   object: PodObject;
   /** What policies make of it, in order of preference; replaced, never changed. */
   candidates: readonly Candidate[] = [];
-  /** What was settled last; says something about `candidates` only while it is settled. */
-  outcome = NO_OUTCOME;
+  /** What was settled last; they are `candidates` while it is settled. */
+  settledCandidates: readonly Candidate[] = [];
+  /** One for each settled candidate, in their order. */
+  fates: readonly Fate[] = [];
   winners: readonly Winner[] = [];
   /** Why there are no winners, restrictions aside. */
   refusal: RefusalReason | '' = 'NoPolicy';
@@ -33,10 +34,6 @@ export class IndexedPod {
     );
     this.candidates =
       after === -1 ? [...candidates, candidate] : candidates.toSpliced(after, 0, candidate);
-  }
-
-  get fates(): readonly Fate[] {
-    return this.outcome.fates;
   }
 }
 

@@ -38,14 +38,8 @@ const NO_ENTRIES: readonly Entry[] = [];
  * answer is complete or none, because what a complete answer does not name is withdrawn.
  */
 export function settle(candidates: readonly Candidate[]): Settlement {
-  const fates: Fate[] = [];
-  let isServed = false;
-  for (const candidate of candidates) {
-    const fate = fateAlone(candidate);
-    fates.push(fate);
-    if (fate === 'Served' && !candidate.policy.isFallback) isServed = true;
-  }
-  if (isServed) leaveFallbacks(candidates, fates);
+  const fates = candidates.map(fateAlone);
+  leaveFallbacks(candidates, fates);
   const masked = mask(candidates, fates);
   if (fates.includes('ViewBehind')) {
     return { fates: fates.map((fate) => (fate === 'Served' ? 'ViewBehind' : fate)), winners: [] };
@@ -60,6 +54,13 @@ export function settle(candidates: readonly Candidate[]): Settlement {
 }
 
 function leaveFallbacks(candidates: readonly Candidate[], fates: Fate[]): void {
+  let hasFallback = false;
+  let isServed = false;
+  for (let at = 0; at < candidates.length; at += 1) {
+    if (candidates[at]?.policy.isFallback === true) hasFallback = true;
+    else if (fates[at] === 'Served') isServed = true;
+  }
+  if (!hasFallback || !isServed) return;
   for (let at = 0; at < candidates.length; at += 1) {
     if (candidates[at]?.policy.isFallback === true) fates[at] = 'FallbackUnused';
   }
@@ -124,6 +125,20 @@ function isSameEntry(a: Entry, b: Entry): boolean {
     a.selectors.length === b.selectors.length &&
     a.selectors.every((selector, index) => selector === b.selectors[index])
   );
+}
+
+/**
+ * A settlement made of the parts of the one before where they are the same, which most are: what
+ * lives long is not made anew all the time.
+ */
+export function reuse({ fates, winners }: Settlement, before: Settlement): Settlement {
+  const isSameFates =
+    fates.length === before.fates.length && fates.every((fate, at) => fate === before.fates[at]);
+  const kept = winners.map((winner, at) => {
+    const known = before.winners[at];
+    return known?.entry === winner.entry && known.masked === winner.masked ? known : winner;
+  });
+  return { fates: isSameFates ? before.fates : fates, winners: kept };
 }
 
 /** Whether two settlements give a pod the very same. */
