@@ -60,8 +60,9 @@ async function main(): Promise<number> {
     });
   } catch (thrown) {
     const error = CodedError.from(thrown);
-    const detail =
-      error.code === 'internal' && thrown instanceof Error ? thrown.stack : error.message;
+    // A full disk or a missing right is nobody's bug: its own words say it, a stack would not.
+    const isBug = error.code === 'internal' && thrown instanceof Error && !('syscall' in thrown);
+    const detail = isBug ? thrown.stack : error.message;
     process.stderr.write(`signet ${name}: ${detail}\n`);
     return error.code === 'invalid-argument' ? USAGE : FAILURE;
   }

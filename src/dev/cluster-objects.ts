@@ -124,7 +124,8 @@ function born(item: ClusterObject, order: number): ClusterObject {
   const metadata: JsonObject = {
     ...given,
     ...(namespace === '' ? {} : { namespace }),
-    uid: textIn(given, 'uid') || uidOf(kind, namespace, name),
+    // As the API server does, whatever a manifest says: other objects are made to agree with it.
+    uid: uidOf(kind, namespace, name),
     creationTimestamp: textIn(given, 'creationTimestamp') || created,
     labels:
       kind === 'Namespace'

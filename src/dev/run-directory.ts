@@ -3,16 +3,17 @@
 
 import { createHash } from 'node:crypto';
 import {
-  closeSync,
-  constants,
+  existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
-  openSync,
+  readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   symlinkSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { invalid } from '../base/errors.ts';
@@ -81,8 +82,11 @@ export class RunDirectory {
    */
   linkSocket(pod: { namespace: string; name: string }, volumeDirectory: string): string {
     const link = join(this.path, 'pods', linkName(pod));
-    rmSync(link, { force: true });
-    symlinkSync(volumeDirectory, link);
+    const draft = join(this.path, 'link');
+    rmSync(draft, { force: true });
+    symlinkSync(volumeDirectory, draft);
+    // A workload of an earlier run may dial at any moment: there is always one or the other.
+    renameSync(draft, link);
     return join(link, PUBLIC_SOCKET);
   }
 
@@ -90,21 +94,52 @@ export class RunDirectory {
     rmSync(join(this.path, 'pods', linkName(pod)), { force: true });
   }
 
+  /** Removes links of an earlier run to volumes that are gone. */
+  unlinkDangling(): void {
+    const links = join(this.path, 'pods');
+    for (const name of readdirSync(links)) {
+      if (!existsSync(join(links, name))) rmSync(join(links, name), { force: true });
+    }
+  }
+
   /** Lets the next process in. Everything else stays. */
   close(): void {
     rmSync(this.#lock, { force: true });
   }
 
+  // The lock appears whole, by link(2), which never replaces: of two processes one succeeds. A lock
+  // of a process that is gone, or cut short by a full disk, is moved out of the way first.
   #takeLock(): void {
-    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-    const holder = readHolder(this.#lock);
-    if (holder !== undefined && holder.start === startTime(holder.pid)) {
-      throw invalid(`--run-dir: ${this.path} is in use by process ${holder.pid}`);
+    const own = `${this.#lock}-${process.pid}`;
+    const inTheWay = `${own}-stale`;
+    rmSync(own, { force: true });
+    try {
+      writeFileSync(own, `${process.pid} ${startTime(process.pid)}\n`, { mode: 0o600, flag: 'wx' });
+      const stale = readLock(this.#lock);
+      if (stale !== undefined) {
+        this.#refuseWhileHeld(stale);
+        renameSync(this.#lock, inTheWay);
+        const moved = readLock(inTheWay) ?? '';
+        // Somebody else was faster, and this is theirs.
+        if (moved !== stale) {
+          linkSync(inTheWay, this.#lock);
+          this.#refuseWhileHeld(moved);
+        }
+      }
+      linkSync(own, this.#lock);
+    } catch (thrown) {
+      if (!isExisting(thrown)) throw thrown;
+      throw invalid(`--run-dir: ${this.path} is in use by another process`, thrown);
+    } finally {
+      rmSync(own, { force: true });
+      rmSync(inTheWay, { force: true });
     }
-    rmSync(this.#lock, { force: true });
-    const fd = openSync(this.#lock, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-    writeSync(fd, `${process.pid} ${startTime(process.pid)}\n`);
-    closeSync(fd);
+  }
+
+  #refuseWhileHeld(text: string): void {
+    const [pid = '', start] = text.trim().split(' ');
+    if (!/^[1-9][0-9]*$/.test(pid) || start === undefined || start !== startTime(pid)) return;
+    throw invalid(`--run-dir: ${this.path} is in use by process ${pid}`);
   }
 }
 
@@ -130,7 +165,7 @@ function linkName({ namespace, name }: { namespace: string; name: string }): str
 }
 
 // A process id alone may be somebody else's by now; with its start time it is one process.
-function startTime(pid: number): string | undefined {
+function startTime(pid: number | string): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
@@ -139,11 +174,14 @@ function startTime(pid: number): string | undefined {
   }
 }
 
-function readHolder(lock: string): { pid: number; start: string | undefined } | undefined {
+function readLock(path: string): string | undefined {
   try {
-    const [pid = '', start] = readFileSync(lock, 'latin1').trim().split(' ');
-    return { pid: Number(pid), start };
+    return readFileSync(path, 'latin1');
   } catch {
     return undefined;
   }
+}
+
+function isExisting(thrown: unknown): boolean {
+  return thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST';
 }
