@@ -49,7 +49,7 @@ export function bindIssuerService(options: IssuerServiceOptions): ServiceBinding
     },
     signJwtSvids: async ({ podUid, items, audience }, call) => {
       const caller = await signingCaller(call);
-      const results = await jwt.sign(caller, { podUid, items, audience });
+      const results = await jwt.sign(caller, { podUid, items, audience }, call.signal);
       return { results: results.map(fromJwt) };
     },
   });

@@ -3,7 +3,6 @@
 
 import { type Clock, sleepUntil } from '../../base/clock.ts';
 import { CodedError, invalid } from '../../base/errors.ts';
-import type { Logger } from '../../base/log.ts';
 import type { NodeReport } from '../../transport/gen/signet/issuer_pb.ts';
 import type { SigningAuthorities } from '../authority/signing-authorities.ts';
 import type { NodeCaller } from '../caller.ts';
@@ -24,8 +23,6 @@ export type NodeWatchOptions = ReportReaderOptions & {
   /** Throws `unavailable` while there are none. */
   readonly authorities: () => SigningAuthorities;
   readonly sessions: NodeSessions;
-  readonly clock: Clock;
-  readonly log: Logger;
 };
 
 export const MAX_WATCH_MS = 10 * 60_000;

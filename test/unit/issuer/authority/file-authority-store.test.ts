@@ -78,7 +78,8 @@ test('T-30: a damaged document of keys is reported without a part of it', async 
     `{"keys":${secret}`,
   ]) {
     writeFileSync(fileOf('issuing-keys'), text, { mode: 0o600 });
-    const thrown: unknown = await store.read('issuing-keys').then(assert.fail, (error) => error);
+    const thrown: unknown = await store.read('issuing-keys').catch((error: unknown) => error);
+    assert.ok(thrown instanceof Error);
     let logged = '';
     const log = createLogger('test', { destination: { write: (line) => (logged += line) } });
     log.error({ err: thrown }, 'Failed');
