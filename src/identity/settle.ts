@@ -2,7 +2,7 @@
 // concerns one pod only, because every entry carries the pod's UID as a selector.
 
 import type { Candidate, CandidateReason, Entry } from './candidate.ts';
-import { compareAge, comparePreference } from './policy.ts';
+import { compareAge } from './policy.ts';
 
 /** What became of one candidate. */
 export type Fate =
@@ -34,7 +34,7 @@ export type Winner = {
 const NO_ENTRIES: readonly Entry[] = [];
 
 /**
- * Settles the candidates of one pod. While one that counts cannot be judged nothing is served: an
+ * Settles the candidates of one pod, which come in order of preference. While one that counts cannot be judged nothing is served: an
  * answer is complete or none, because what a complete answer does not name is withdrawn.
  */
 export function settle(candidates: readonly Candidate[]): Settlement {
@@ -48,7 +48,7 @@ export function settle(candidates: readonly Candidate[]): Settlement {
   for (let at = 0; at < candidates.length; at += 1) {
     const entry = candidates[at];
     if (entry?.kind !== 'entry' || fates[at] !== 'Served') continue;
-    insert(winners, { entry, masked: masked.length === 0 ? masked : sameAs(entry, masked) });
+    winners.push({ entry, masked: masked.length === 0 ? masked : sameAs(entry, masked) });
   }
   return { fates, winners };
 }
@@ -64,19 +64,6 @@ function leaveFallbacks(candidates: readonly Candidate[], fates: Fate[]): void {
   for (let at = 0; at < candidates.length; at += 1) {
     if (candidates[at]?.policy.isFallback === true) fates[at] = 'FallbackUnused';
   }
-}
-
-// By insertion, because candidates nearly always come in order of preference already.
-function insert(winners: Winner[], winner: Winner): void {
-  let at = winners.length;
-  winners.push(winner);
-  for (; at > 0; at -= 1) {
-    const before = winners[at - 1];
-    if (before === undefined) break;
-    if (comparePreference(before.entry.policy, winner.entry.policy) <= 0) break;
-    winners[at] = before;
-  }
-  winners[at] = winner;
 }
 
 function fateAlone(candidate: Candidate): Fate {
@@ -132,18 +119,25 @@ function isSameEntry(a: Entry, b: Entry): boolean {
  * lives long is not made anew all the time.
  */
 export function reuse({ fates, winners }: Settlement, before: Settlement): Settlement {
-  const isSameFates =
-    fates.length === before.fates.length && fates.every((fate, at) => fate === before.fates[at]);
-  const kept = winners.map((winner, at) => {
+  const kept: Winner[] = [];
+  let isSame = winners.length === before.winners.length;
+  for (let at = 0; at < winners.length; at += 1) {
+    const winner = winners[at];
     const known = before.winners[at];
-    return known?.entry === winner.entry && known.masked === winner.masked ? known : winner;
-  });
-  return { fates: isSameFates ? before.fates : fates, winners: kept };
+    if (winner === undefined) continue;
+    const isKnown = known?.entry === winner.entry && known.masked === winner.masked;
+    if (!isKnown) isSame = false;
+    kept.push(isKnown ? known : winner);
+  }
+  return {
+    fates: isSameList(fates, before.fates) ? before.fates : fates,
+    winners: isSame ? before.winners : kept,
+  };
 }
 
 /** Whether two settlements give a pod the very same. */
 export function isSameWinners(a: readonly Winner[], b: readonly Winner[]): boolean {
-  return a.length === b.length && a.every((winner, index) => isSameWinner(winner, b[index]));
+  return a === b || (a.length === b.length && a.every((winner, at) => isSameWinner(winner, b[at])));
 }
 
 function isSameWinner({ entry, masked }: Winner, other: Winner | undefined): boolean {
@@ -169,5 +163,8 @@ function isSameContent(a: Entry, b: Entry): boolean {
 }
 
 function isSameList(a: readonly string[], b: readonly string[]): boolean {
-  return a === b || (a.length === b.length && a.every((item, index) => item === b[index]));
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at += 1) if (a[at] !== b[at]) return false;
+  return true;
 }
