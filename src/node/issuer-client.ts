@@ -105,6 +105,7 @@ export class IssuerClient {
     try {
       const metadata = { authorization: `Bearer ${await this.#options.token()}` };
       const reports = this.reports.stream(this.#options.opening, stop.signal);
+      this.#options.view.beginSync();
       for await (const message of this.#client.watch(reports, { signal: stop.signal, metadata })) {
         onMessage();
         this.#apply(message);

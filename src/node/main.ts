@@ -98,6 +98,7 @@ function compose(options: NodePluginOptions) {
     trustDomain: options.trustDomain,
     onPod: (podUid) => manager.podChanged(podUid),
     onBundles: () => manager.bundlesChanged(),
+    onAbsent: (podUid) => manager.podAbsent(podUid),
   });
   const issuer = new IssuerClient({
     ...options.issuer,

@@ -4,6 +4,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { CodedError } from '../../base/errors.ts';
 import type { SpiffeId } from '../../spiffe/spiffe-id.ts';
+import { isPassing } from './passing-reasons.ts';
 import type { ServedIdentity } from './pod-answer.ts';
 
 export type SignJwtRequest = {
@@ -27,10 +28,11 @@ export type JwtSvidsOptions = {
   readonly sign: (request: SignJwtRequest) => Promise<readonly SignedJwt[]>;
 };
 
+/** Dated by this node's clock, which need not be the issuer's. */
 type CachedToken = {
   readonly token: string;
-  readonly issuedAt: number;
-  readonly expiresAt: number;
+  readonly receivedAt: number;
+  readonly lifeMs: number;
 };
 
 /** Tokens kept per pod: a pod that asks for ever new audiences pushes out its own oldest. */
@@ -43,6 +45,8 @@ export class JwtSvids {
   readonly #options: JwtSvidsOptions;
   readonly #podUid: string;
   readonly #cache = new Map<string, CachedToken>();
+  /** Counts the withdrawals: what was asked for before one is not kept after it. */
+  #generation = 0;
 
   constructor(podUid: string, options: JwtSvidsOptions) {
     this.#podUid = podUid;
@@ -58,25 +62,28 @@ export class JwtSvids {
     audience: readonly string[],
   ): Promise<readonly string[]> {
     const now = this.#options.clock.now();
+    const generation = this.#generation;
     const keys = identities.map((identity) => cacheKey(identity, audience));
     const cached = keys.map((key) => this.#cache.get(key));
     const wanted = identities.filter((identity, index) => {
       const token = cached[index];
-      return identity.jwtSingleUse || token === undefined || now >= halfLife(token);
+      return identity.jwtSingleUse || token === undefined || !isFresh(token, now);
     });
     const signed = await this.#sign(wanted, audience, () =>
-      cached.every((token) => token !== undefined && token.expiresAt - now > MIN_LEFT_MS),
+      cached.every((token) => token !== undefined && isUsable(token, now)),
     );
+    const isCurrent = generation === this.#generation;
     return identities.map((identity, index) => {
-      const token = signed.get(identity.entryId) ?? cached[index];
+      const token = signed.get(identity.entryId) ?? (isCurrent ? cached[index] : undefined);
       if (token === undefined) throw new CodedError('unavailable', 'no token was signed');
-      if (!identity.jwtSingleUse) this.#remember(keys[index] ?? '', token);
+      if (isCurrent && !identity.jwtSingleUse) this.#remember(keys[index] ?? '', token);
       return token.token;
     });
   }
 
   /** Forgets every token: an identity of the pod was withdrawn or restricted. */
   clear(): void {
+    this.#generation += 1;
     this.#cache.clear();
   }
 
@@ -91,7 +98,7 @@ export class JwtSvids {
     try {
       const results = await this.#options.sign({ podUid: this.#podUid, items, audience });
       for (const [index, { entryId }] of items.entries()) {
-        tokens.set(entryId, accept(results[index]));
+        tokens.set(entryId, accept(results[index], this.#options.clock.now()));
       }
       return tokens;
     } catch (thrown) {
@@ -112,18 +119,26 @@ export class JwtSvids {
   }
 }
 
-function accept(result: SignedJwt | undefined): CachedToken {
+function accept(result: SignedJwt | undefined, receivedAt: number): CachedToken {
   if (result === undefined) throw new CodedError('internal', 'the issuer left out an item');
-  if (result.issued) return result;
-  const { reason, message } = result;
-  const passing = reason === 'ViewBehind' || reason === 'EntryChanged' || reason === 'Throttled';
-  throw new CodedError(passing ? 'unavailable' : 'permission-denied', message, { reason });
+  if (!result.issued) {
+    const { reason, message } = result;
+    const code = isPassing(reason, true) ? 'unavailable' : 'permission-denied';
+    throw new CodedError(code, message, { reason });
+  }
+  const { token, issuedAt, expiresAt } = result;
+  return { token, receivedAt, lifeMs: expiresAt - issuedAt };
 }
 
 function cacheKey(identity: ServedIdentity, audience: readonly string[]): string {
   return JSON.stringify([identity.entryId, identity.spiffeId, ...audience]);
 }
 
-function halfLife(token: CachedToken): number {
-  return token.issuedAt + (token.expiresAt - token.issuedAt) / 2;
+function isFresh({ receivedAt, lifeMs }: CachedToken, now: number): boolean {
+  return receivedAt <= now && now < receivedAt + lifeMs / 2;
+}
+
+// A clock that was set back cannot say how old the token is.
+function isUsable({ receivedAt, lifeMs }: CachedToken, now: number): boolean {
+  return receivedAt <= now && receivedAt + lifeMs - now > MIN_LEFT_MS;
 }

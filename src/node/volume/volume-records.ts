@@ -11,7 +11,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { isEphemeralVolumeId } from './target-path.ts';
@@ -77,7 +77,8 @@ export class VolumeRecords {
     const temporary = join(this.#directory, `.${record.volumeId}.tmp`);
     const fd = openSync(temporary, 'w', 0o600);
     try {
-      writeSync(fd, text);
+      // All of it or an error: a nearly full disk takes a part.
+      writeFileSync(fd, text);
       fsyncSync(fd);
     } catch (thrown) {
       rmSync(temporary, { force: true });

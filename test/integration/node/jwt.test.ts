@@ -159,6 +159,15 @@ async function acknowledged(podUid: string, version: bigint): Promise<void> {
   assert.fail('never acknowledged');
 }
 
+test('an identity whose SVID is not signed yet is Unavailable, not PermissionDenied', async () => {
+  node.issuer.x509Verdict = ({ entryId }) =>
+    entryId === 'entry-1' ? { reason: 'ViewBehind', message: 'later' } : undefined;
+  const { fetch } = await pod(['/a', '/b']);
+  await fetch(['db'], 'spiffe://example.org/a');
+  await assert.rejects(fetch(['db'], 'spiffe://example.org/b'), { code: 'unavailable' });
+  await assert.rejects(fetch(['db'], 'spiffe://example.org/c'), { code: 'permission-denied' });
+});
+
 test('an identity whose tokens are denied: left out of several, PermissionDenied alone', async () => {
   const uid = randomUUID();
   const [a, b] = podMessage(uid, ['/a', '/b']).entries;

@@ -109,8 +109,8 @@ test('a clock that is set back before the SVID began: it is signed anew', async 
   assert.ok(leaf.notBefore < first.notBefore);
 });
 
-test('EntryChanged and ViewBehind are asked again with back-off, never shown as a refusal', async () => {
-  const reasons = ['EntryChanged', 'ViewBehind'];
+test('EntryChanged, ViewBehind and Throttled are asked again with back-off, never shown as a refusal', async () => {
+  const reasons = ['EntryChanged', 'ViewBehind', 'Throttled'];
   node.issuer.x509Verdict = () => {
     const reason = reasons.shift();
     return reason === undefined ? undefined : { reason, message: 'later' };
@@ -122,8 +122,103 @@ test('EntryChanged and ViewBehind are asked again with back-off, never shown as 
   for (let turn = 0; turn < 20; turn += 1) await node.clock.advance(100);
   const { workload } = await publish;
   await new Messages(workload.fetchX509SVID({}, node.call)).next();
-  assert.equal(node.issuer.x509Requests.length, 3);
+  assert.equal(node.issuer.x509Requests.length, 4);
 });
+
+test('PrefetchLimit stands until the pod is published; then it is the issuer that is behind', async () => {
+  const verdicts = ['PrefetchLimit', 'PrefetchLimit'];
+  node.issuer.x509Verdict = () => {
+    const reason = verdicts.shift();
+    return reason === undefined ? undefined : { reason, message: 'not started' };
+  };
+  const uid = randomUUID();
+  node.issuer.pushPod(podMessage(uid, ['/a']));
+  await until(() => node.issuer.x509Requests.length === 1);
+  await node.clock.advance(5000);
+  assert.equal(node.issuer.x509Requests.length, 1);
+  const publish = node.publish({ uid });
+  await until(() => node.issuer.x509Requests.length === 3, step);
+  const { workload } = await publish;
+  await new Messages(workload.fetchX509SVID({}, node.call)).next();
+});
+
+/** The issuer's clock, set off from the node's. */
+function issuerClockAt(offsetMs: number): void {
+  node.issuer.clock = {
+    now: () => node.clock.now() + offsetMs,
+    sleep: async (ms, signal) => await node.clock.sleep(ms, signal),
+  };
+}
+
+test('a node whose clock is behind the issuer’s asks once, and renews within the real lifetime', async () => {
+  issuerClockAt(10 * HOUR);
+  await servedPod();
+  await node.clock.advance(0.4 * HOUR);
+  assert.equal(node.issuer.x509Requests.length, 1);
+  await node.clock.advance(0.2 * HOUR);
+  assert.equal(node.issuer.x509Requests.length, 2);
+});
+
+test('a node whose clock is so far ahead that SVIDs are over when they come: Unavailable, and few requests', async () => {
+  issuerClockAt(-2 * HOUR);
+  const uid = randomUUID();
+  node.issuer.pushPod(podMessage(uid, ['/a']));
+  await until(() => node.issuer.x509Requests.length === 1);
+  const publish = node.publish({ uid });
+  for (let second = 0; second < 60; second += 1) await node.clock.advance(1000);
+  const { workload } = await publish;
+  assert.ok(node.issuer.x509Requests.length < 20, `${node.issuer.x509Requests.length} requests`);
+  let over = false;
+  const ended = assert
+    .rejects(new Messages(workload.fetchX509SVID({}, node.call)).next(), { code: 'unavailable' })
+    .finally(() => {
+      over = true;
+    });
+  await until(
+    () => over,
+    async () => await node.clock.advance(1000),
+  );
+  await ended;
+});
+
+test('a pod without a volume that the issuer’s whole view no longer names is dropped', async () => {
+  const [gone, kept] = [randomUUID(), randomUUID()];
+  node.issuer.pushPod(podMessage(gone, ['/a']));
+  node.issuer.pushPod(podMessage(kept, ['/a']));
+  const published = await servedPod('/a');
+  const held = () => {
+    const hellos = node.issuer.reports.flatMap(({ report }) =>
+      report.case === 'hello' ? [report.value] : [],
+    );
+    return hellos.at(-1)?.held.map(({ podUid }) => podUid) ?? [];
+  };
+  await comeBack();
+  assert.deepEqual(held().toSorted(), [gone, kept, published.uid].toSorted());
+  node.issuer.pods.delete(gone);
+  node.issuer.pods.delete(published.uid);
+  await comeBack();
+  await node.issuer.stop();
+  const before = node.issuer.watches;
+  await node.issuer.start();
+  await until(() => node.issuer.watches > before, step);
+  await until(() => held().length === 2, step);
+  assert.deepEqual(held().toSorted(), [kept, published.uid].toSorted(), 'a volume is not dropped');
+});
+
+/** The issuer goes and comes back, and the node has heard its whole view. */
+async function comeBack(): Promise<void> {
+  await node.issuer.stop();
+  node.issuer.reports.length = 0;
+  await node.issuer.start();
+  const mark = randomUUID();
+  await until(() => node.issuer.reports.some(({ report }) => report.case === 'hello'), step);
+  node.issuer.push({ case: 'podIdentities', value: podMessage(mark, []) });
+  const heard = () =>
+    node.issuer.reports.some(
+      ({ report }) => report.case === 'acknowledged' && report.value.podUid === mark,
+    );
+  await until(heard, step);
+}
 
 test('a refusal stands until the entry changes, the volume is published, or half a minute', async () => {
   node.issuer.x509Verdict = () => ({ reason: 'NotPublished', message: 'no' });
