@@ -84,9 +84,12 @@ function mask(candidates: readonly Candidate[], fates: Fate[]): readonly Entry[]
   for (let at = 1; at < candidates.length; at += 1) {
     const entry = candidates[at];
     if (entry?.kind !== 'entry' || fates[at] === 'FallbackUnused') continue;
+    const { length } = entry.spiffeId;
     for (let before = 0; before < at && fates[at] !== 'Masked'; before += 1) {
       const other = candidates[before];
-      if (other?.kind !== 'entry' || other.spiffeId !== entry.spiffeId) continue;
+      if (other?.kind !== 'entry') continue;
+      // The lengths first, because they nearly always tell.
+      if (other.spiffeId.length !== length || other.spiffeId !== entry.spiffeId) continue;
       if (isOut(fates[before]) || !isSameEntry(entry, other)) continue;
       const isOlder = compareAge(entry.policy, other.policy) < 0;
       fates[isOlder ? before : at] = 'Masked';
