@@ -38,9 +38,8 @@ async function main(): Promise<number> {
   const command = COMMANDS.get(name);
   if (command === undefined) {
     const isHelp = name === '--help' || name === 'help';
-    process[isHelp ? 'stdout' : 'stderr'].write(
-      isHelp ? help() : `signet: no command "${name}"\n${help()}`,
-    );
+    if (isHelp) process.stdout.write(help());
+    else process.stderr.write(`signet: no command ${JSON.stringify(name)}; see signet --help\n`);
     return isHelp ? 0 : USAGE;
   }
   const stop = new AbortController();

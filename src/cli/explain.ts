@@ -32,7 +32,9 @@ export const explainCommand: Command = async (args, { out, err, clock }) => {
   const { flags, positionals } = parseFlags(args, FLAGS);
   const [target] = positionals;
   if (flags.help || target === undefined || flags.dir === undefined) {
-    out(flagsHelp('usage: signet explain pod/NAME -n NAMESPACE --dir DIR', FLAGS));
+    (flags.help ? out : err)(
+      flagsHelp('usage: signet explain pod/NAME -n NAMESPACE --dir DIR', FLAGS),
+    );
     return flags.help ? 0 : 2;
   }
   if (!target.startsWith('pod/')) throw invalid(`${target}: must be pod/NAME`);

@@ -81,7 +81,9 @@ export type Rendering = {
 export const renderCommand: Command = async (args, { out, err, clock }) => {
   const { flags, positionals } = parseFlags(args, FLAGS);
   if (flags.help || (flags.file.length === 0 && positionals.length === 0)) {
-    out(flagsHelp('usage: signet render -f FILE… --objects FILE… --trust-domain NAME', FLAGS));
+    (flags.help ? out : err)(
+      flagsHelp('usage: signet render -f FILE… --objects FILE… --trust-domain NAME', FLAGS),
+    );
     return flags.help ? 0 : 2;
   }
   const warn = (line: string) => err(`warning: ${line}`);

@@ -89,14 +89,14 @@ suite('refused with the name of the flag', () => {
   }
 });
 
-test('the help names every flag, its value and its default, in one column', () => {
+test('the help names every flag, its letter, its value and its default, in one column', () => {
   const [usage, blank, ...rows] = flagsHelp('signet x [flags]', SPECS).trimEnd().split('\n');
   assert.equal(usage, 'signet x [flags]');
   assert.equal(blank, '');
   assert.equal(rows.length, Object.keys(SPECS).length);
-  assert.equal(rows[0], '  --file FILE        what to read');
-  assert.equal(rows[4], '  --output CHOICE    how (table)');
-  assert.equal(rows[7], '  --loud             louder');
+  assert.equal(rows[0], '  -f, --file FILE          what to read');
+  assert.equal(rows[4], '  -o, --output table|json  how (table)');
+  assert.equal(rows[7], '  --loud                   louder');
 });
 
 function isInvalid(message: RegExp) {
