@@ -73,7 +73,7 @@ export async function runNodePlugin(
     run(plugin.manager.run(stop.signal));
     run(plugin.issuer.run(stop.signal));
     run(plugin.registration.run(stop.signal));
-    run(sweep(plugin.volumes, options.clock, stop.signal));
+    run(sweep({ csi, volumes: plugin.volumes }, options, stop.signal));
     await Promise.race([aborted(stop.signal), ...running]);
   } finally {
     stop.abort();
@@ -166,10 +166,21 @@ function unpublished(podUid: string): Report {
   return { case: 'unpublished', value: { podUid } };
 }
 
-async function sweep(volumes: Volumes, clock: Clock, signal: AbortSignal): Promise<void> {
+// What somebody removed by hand is put back. The name of a newer instance is left alone.
+async function sweep(
+  { csi, volumes }: { readonly csi: PluginSocket; readonly volumes: Volumes },
+  { clock, log }: NodePluginOptions,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
     await clock.sleep(SWEEP_EVERY_MS, signal);
-    if (!signal.aborted) await volumes.sweep();
+    if (signal.aborted) return;
+    try {
+      if (csi.holder() === 'none') await csi.bindAgain();
+    } catch (err) {
+      log.warn({ err }, 'Failed to put the CSI socket back');
+    }
+    await volumes.sweep();
   }
 }
 

@@ -23,7 +23,7 @@ import { Identity } from '../../../src/transport/gen/csi/csi_pb.ts';
 import { Registration } from '../../../src/transport/gen/kubelet/plugin_registration_pb.ts';
 import { createGrpcClient, type GrpcClient } from '../../../src/transport/grpc/grpc-client.ts';
 import { podMessage } from '../../fakes/fake-issuer.ts';
-import { Messages, NodeHarness, until } from './node-harness.ts';
+import { during, Messages, NodeHarness, until } from './node-harness.ts';
 import { endProcess, runPluginProcess } from './run-plugin-process.ts';
 
 let node: NodeHarness;
@@ -70,6 +70,18 @@ test('RG-06: a registration socket that somebody removed is put back', async () 
   await node.clock.advance(3000);
   await until(() => existsSync(registrationSocket()));
   await registration.getInfo({});
+});
+
+test('a CSI socket that somebody removed is put back, and stays away after the end', async () => {
+  unlinkSync(node.kubelet.csiSocket);
+  await until(
+    () => existsSync(node.kubelet.csiSocket),
+    async () => await node.clock.advance(1000),
+  );
+  node.kubelet.hangUp();
+  assert.equal((await node.kubelet.node.nodeGetInfo({})).nodeId, 'node-1');
+  await node.stopFirst();
+  assert.equal(existsSync(node.kubelet.csiSocket), false);
 });
 
 test('RG-03: refused, it shows itself anew until five minutes are over, then the process ends', async () => {
@@ -140,12 +152,8 @@ test('KU-16: without an issuer, recorded volumes are served and the kubelet is a
   await node.startPlugin();
   await node.kubelet.node.nodePublishVolume(request);
   const early = new Messages(node.workload(request).fetchX509SVID({}, node.call)).next();
-  const refused = assert.rejects(early, { code: 'unavailable' }, 'KU-17: never PermissionDenied');
-  await until(
-    () => true,
-    async () => await node.clock.advance(4000),
-  );
-  await refused;
+  const late = during(early, async () => await node.clock.advance(1000));
+  await assert.rejects(late, { code: 'unavailable' }, 'KU-17: never PermissionDenied');
 });
 
 test('two plugins take turns on a volume: every connect is answered, with the pod’s identity', async () => {

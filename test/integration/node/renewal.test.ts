@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { CodedError } from '../../../src/base/errors.ts';
 import { readCertificate, splitCertificates } from '../../../src/spiffe/certificate/certificate.ts';
 import { podMessage } from '../../fakes/fake-issuer.ts';
-import { Messages, NOW, NodeHarness, until } from './node-harness.ts';
+import { during, Messages, NOW, NodeHarness, until } from './node-harness.ts';
 
 let node: NodeHarness;
 beforeEach(async () => {
@@ -65,11 +65,8 @@ test('the issuer is away: the SVID is served until it expires, then streams end 
   const ended = assert.rejects(stream.next(), { code: 'unavailable' });
   await node.clock.advance(0.1 * HOUR);
   await ended;
-  const late = assert.rejects(new Messages(workload.fetchX509SVID({}, node.call)).next(), {
-    code: 'unavailable',
-  });
-  await node.clock.advance(3000);
-  await late;
+  const late = new Messages(workload.fetchX509SVID({}, node.call)).next();
+  await assert.rejects(during(late, step), { code: 'unavailable' });
 });
 
 test('the issuer comes back: the node says what it holds, and renews at once what is due', async () => {
@@ -118,9 +115,7 @@ test('EntryChanged, ViewBehind and Throttled are asked again with back-off, neve
   const uid = randomUUID();
   node.issuer.pushPod(podMessage(uid, ['/a']));
   await until(() => node.issuer.x509Requests.length === 1);
-  const publish = node.publish({ uid });
-  for (let turn = 0; turn < 20; turn += 1) await node.clock.advance(100);
-  const { workload } = await publish;
+  const { workload } = await during(node.publish({ uid }), step);
   await new Messages(workload.fetchX509SVID({}, node.call)).next();
   assert.equal(node.issuer.x509Requests.length, 4);
 });
@@ -164,21 +159,12 @@ test('a node whose clock is so far ahead that SVIDs are over when they come: Una
   const uid = randomUUID();
   node.issuer.pushPod(podMessage(uid, ['/a']));
   await until(() => node.issuer.x509Requests.length === 1);
-  const publish = node.publish({ uid });
-  for (let second = 0; second < 60; second += 1) await node.clock.advance(1000);
-  const { workload } = await publish;
+  const second = async () => await node.clock.advance(1000);
+  const { workload } = await during(node.publish({ uid }), second);
+  for (let count = 0; count < 60; count += 1) await second();
   assert.ok(node.issuer.x509Requests.length < 20, `${node.issuer.x509Requests.length} requests`);
-  let over = false;
-  const ended = assert
-    .rejects(new Messages(workload.fetchX509SVID({}, node.call)).next(), { code: 'unavailable' })
-    .finally(() => {
-      over = true;
-    });
-  await until(
-    () => over,
-    async () => await node.clock.advance(1000),
-  );
-  await ended;
+  const fetch = new Messages(workload.fetchX509SVID({}, node.call)).next();
+  await assert.rejects(during(fetch, second), { code: 'unavailable' });
 });
 
 test('a pod without a volume that the issuer’s whole view no longer names is dropped', async () => {
@@ -265,9 +251,7 @@ test('a stream that the issuer ends is opened again', async () => {
 test('what is published while the issuer is away is reported when it is back', async () => {
   await node.issuer.stop();
   const uid = randomUUID();
-  const publish = node.publish({ uid });
-  await node.clock.advance(11_000);
-  await publish;
+  await during(node.publish({ uid }), async () => await node.clock.advance(1000));
   node.issuer.reports.length = 0;
   await node.issuer.start();
   const said = () =>
