@@ -13,15 +13,7 @@ import { newVerdicts, PolicyMatcher } from '../src/identity/policy-matcher.ts';
 import { DEFAULT_IDENTITY_SETTINGS } from '../src/identity/settings.ts';
 import { parseTrustDomain } from '../src/spiffe/spiffe-id.ts';
 import type { JsonObject } from '../src/template/json-value.ts';
-
-/** `limit` is what the machine could do at best; `ratio` how much of it was reached. */
-export type BenchResult = {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly limit: number;
-  readonly ratio: number;
-};
+import { type BenchResult, benchResult, percentile } from './bench-result.ts';
 
 type Pair = readonly [value: number, limit: number];
 
@@ -64,10 +56,14 @@ export function run(): readonly BenchResult[] {
     result('identity-matches', [matches, 803_000], ''),
     result('identity-match-cold', [matched, touched], 'ms'),
     result('identity-load-and-settle', [loaded, touched + concatenated], 'ms'),
-    result('identity-pod-event-p50', [quantile(events, 0.5), perEvent], 'us'),
-    result('identity-pod-event-p99', [quantile(events, 0.99), perEvent], 'us'),
-    result('identity-policy-event-2000-pods-p50', [quantile(policyEvents, 0.5), onePolicy], 'ms'),
-    result('identity-policy-event-2000-pods-p99', [quantile(policyEvents, 0.99), onePolicy], 'ms'),
+    result('identity-pod-event-p50', [percentile(events, 0.5), perEvent], 'us'),
+    result('identity-pod-event-p99', [percentile(events, 0.99), perEvent], 'us'),
+    result('identity-policy-event-2000-pods-p50', [percentile(policyEvents, 0.5), onePolicy], 'ms'),
+    result(
+      'identity-policy-event-2000-pods-p99',
+      [percentile(policyEvents, 0.99), onePolicy],
+      'ms',
+    ),
     result('identity-heap-per-pod', [perPod, (matches / PODS) * 8], 'bytes'),
   ];
 }
@@ -238,13 +234,8 @@ function heapUsed(): number {
   return process.memoryUsage().heapUsed;
 }
 
-function quantile(times: readonly number[], share: number): number {
-  return times.toSorted((a, b) => a - b)[Math.floor(times.length * share)] ?? Number.NaN;
-}
-
 function result(name: string, [value, limit]: Pair, unit: string): BenchResult {
-  const [rounded, least, ratio] = [value, limit, limit / value].map((each) => +each.toFixed(3));
-  return { name, value: rounded ?? 0, unit, limit: least ?? 0, ratio: ratio ?? 0 };
+  return benchResult({ name, value, unit, limit });
 }
 
 if (import.meta.main) for (const each of run()) console.log(JSON.stringify(each));

@@ -27,6 +27,17 @@ export class IndexedPod {
     this.isNodeOwned = isNodeOwned(object);
   }
 
+  /** Puts a candidate in the place of what another version of its policy made. */
+  replaceCandidate(policy: Candidate['policy'], candidate: Candidate): void {
+    const at = this.candidates.findIndex((other) => other.policy === policy);
+    if (at !== -1 && comparePreference(policy, candidate.policy) === 0) {
+      this.candidates = this.candidates.with(at, candidate);
+      return;
+    }
+    this.candidates = this.candidates.filter((other) => other.policy !== policy);
+    this.addCandidate(candidate);
+  }
+
   addCandidate(candidate: Candidate): void {
     const { candidates } = this;
     const after = candidates.findIndex(

@@ -9,7 +9,8 @@ import { selects } from './selectors.ts';
 
 /** A policy in the matcher. */
 export type Slot = {
-  readonly policy: ClusterSpiffeIdPolicy;
+  /** Replaced only by one that selects the same. */
+  policy: ClusterSpiffeIdPolicy;
   /** Index into the verdicts of namespaces. */
   readonly index: number;
   /** What it hangs on: a key with values, a key alone, or nothing. */

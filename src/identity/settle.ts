@@ -32,25 +32,50 @@ export type Winner = {
 };
 
 const NO_ENTRIES: readonly Entry[] = [];
+const NOTHING: Settlement = { fates: [], winners: [] };
 
 /**
- * Settles the candidates of one pod, which come in order of preference. While one that counts cannot be judged nothing is served: an
- * answer is complete or none, because what a complete answer does not name is withdrawn.
+ * Settles the candidates of one pod, which come in order of preference. While one that counts cannot
+ * be judged nothing is served: an answer is complete or none, because what a complete answer does not
+ * name is withdrawn. `before` is the pod's last settlement.
  */
-export function settle(candidates: readonly Candidate[]): Settlement {
+export function settle(candidates: readonly Candidate[], before: Settlement = NOTHING): Settlement {
   const fates = candidates.map(fateAlone);
   leaveFallbacks(candidates, fates);
   const masked = mask(candidates, fates);
   if (fates.includes('ViewBehind')) {
     return { fates: fates.map((fate) => (fate === 'Served' ? 'ViewBehind' : fate)), winners: [] };
   }
+  return {
+    fates: isSameList(fates, before.fates) ? before.fates : fates,
+    winners: winnersOf(candidates, { fates, masked, before: before.winners }),
+  };
+}
+
+type Outcome = {
+  readonly fates: readonly Fate[];
+  readonly masked: readonly Entry[];
+  readonly before: readonly Winner[];
+};
+
+// Made of the winners before where they are the same, which most are: what lives long is not made
+// anew all the time.
+function winnersOf(
+  candidates: readonly Candidate[],
+  { fates, masked, before }: Outcome,
+): readonly Winner[] {
   const winners: Winner[] = [];
+  let isSame = true;
   for (let at = 0; at < candidates.length; at += 1) {
     const entry = candidates[at];
     if (entry?.kind !== 'entry' || fates[at] !== 'Served') continue;
-    winners.push({ entry, masked: masked.length === 0 ? masked : sameAs(entry, masked) });
+    const known = before[winners.length];
+    const same = masked.length === 0 ? masked : sameAs(entry, masked);
+    const isKnown = known?.entry === entry && known.masked === same;
+    if (!isKnown) isSame = false;
+    winners.push(isKnown ? known : { entry, masked: same });
   }
-  return { fates, winners };
+  return isSame && winners.length === before.length ? before : winners;
 }
 
 function leaveFallbacks(candidates: readonly Candidate[], fates: Fate[]): void {
@@ -115,27 +140,6 @@ function isSameEntry(a: Entry, b: Entry): boolean {
     a.selectors.length === b.selectors.length &&
     a.selectors.every((selector, index) => selector === b.selectors[index])
   );
-}
-
-/**
- * A settlement made of the parts of the one before where they are the same, which most are: what
- * lives long is not made anew all the time.
- */
-export function reuse({ fates, winners }: Settlement, before: Settlement): Settlement {
-  const kept: Winner[] = [];
-  let isSame = winners.length === before.winners.length;
-  for (let at = 0; at < winners.length; at += 1) {
-    const winner = winners[at];
-    const known = before.winners[at];
-    if (winner === undefined) continue;
-    const isKnown = known?.entry === winner.entry && known.masked === winner.masked;
-    if (!isKnown) isSame = false;
-    kept.push(isKnown ? known : winner);
-  }
-  return {
-    fates: isSameList(fates, before.fates) ? before.fates : fates,
-    winners: isSame ? before.winners : kept,
-  };
 }
 
 /** Whether two settlements give a pod the very same. */
