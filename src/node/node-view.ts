@@ -4,12 +4,7 @@
 
 import { CodedError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import {
-  parseTrustDomain,
-  parseWorkloadSpiffeId,
-  type SpiffeId,
-  type TrustDomain,
-} from '../spiffe/spiffe-id.ts';
+import { parseTrustDomain, parseWorkloadSpiffeId, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import type {
   Bundle,
   Bundles,
@@ -18,16 +13,10 @@ import type {
   ToNode,
 } from '../transport/gen/signet/issuer_pb.ts';
 import { readIssuerBundle } from './issuer-bundle.ts';
-import type { WorkloadBundle } from './svid/pod-answer.ts';
+import type { PodIdentity, WorkloadBundle } from './svid/pod-answer.ts';
 
-/** One identity a pod is entitled to; its SVID is another matter. */
-export type PodEntry = {
-  readonly entryId: string;
-  readonly spiffeId: SpiffeId;
-  readonly hint: string;
-  readonly federatesWith: readonly TrustDomain[];
-  readonly jwtDenied: boolean;
-  readonly jwtSingleUse: boolean;
+/** What the issuer says of one identity; its SVID is another matter. */
+export type PodEntry = PodIdentity & {
   /** Changes when anything that shapes the SVID changes. */
   readonly contentDigest: string;
 };
