@@ -43,8 +43,8 @@ export const explainCommand: Command = async (args, { out, err, clock }) => {
   const settings = identitySettings({ ...flags, 'trust-domain': trustDomain });
   const store = new DevStore({ identity: settings, webhook: DEV_WEBHOOK });
   const view = new IdentityView(settings);
-  const { changes, notices } = store.apply(objects);
-  for (const line of [...errors, ...notices]) err(`! ${printable(line)}`);
+  const { changes, notices, warnings } = store.apply(objects);
+  for (const line of [...errors, ...warnings, ...notices]) err(`! ${printable(line)}`);
   for (const change of changes) view.apply(change);
   const uid = view.podUid(flags.namespace, target.slice('pod/'.length));
   const explanation = uid === undefined ? undefined : explainPod(view, uid, clock.now());

@@ -63,6 +63,8 @@ export class DevEnvironment {
   readonly #runner: PodRunner;
   readonly #audit: FileAuditLog;
   readonly #sockets = new Map<string, string>();
+  /** What is wrong with the manifests as they are, and was said. */
+  #said: ReadonlySet<string> = new Set();
 
   constructor(options: DevOptions) {
     const { run, settings, clock, log, listener } = options;
@@ -80,7 +82,7 @@ export class DevEnvironment {
     this.#audit = new FileAuditLog(run.auditLog, clock);
     this.issuer = createIssuer({
       trustDomain: settings.trustDomain,
-      store: new FileAuthorityStore(run.authorities),
+      store: new FileAuthorityStore(run.authoritiesOf(settings.trustDomain)),
       pods: this.#source,
       authenticator: this.#authenticator,
       audit: this.#audit,
@@ -196,8 +198,11 @@ export class DevEnvironment {
 
   #applyManifests({ objects, errors }: ManifestSet): void {
     const { listener, clock } = this.#options;
-    const { changes, notices } = this.#store.apply(objects);
-    for (const line of [...errors, ...notices]) listener.onNotice(line);
+    const { changes, notices, warnings } = this.#store.apply(objects);
+    const standing = [...errors, ...warnings];
+    for (const line of standing) if (!this.#said.has(line)) listener.onNotice(line);
+    for (const line of notices) listener.onNotice(line);
+    this.#said = new Set(standing);
     // Time as a floor: what a plugin remembers of an earlier run is never newer.
     const version = BigInt(Math.max(clock.now(), Number(this.#source.version) + 1));
     this.#source.apply(changes, version);

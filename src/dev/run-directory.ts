@@ -19,6 +19,7 @@ import { join, resolve } from 'node:path';
 import { invalid } from '../base/errors.ts';
 import { MAX_SOCKET_PATH_BYTES } from '../node/volume/hidden-listener.ts';
 import { PUBLIC_SOCKET } from '../node/volume/volume-directory.ts';
+import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 
 export type RunDirectoryOptions = {
   /** The manifests' directory: the default run directory is derived from it. */
@@ -64,8 +65,9 @@ export class RunDirectory {
     return join(this.path, 'kubelet');
   }
 
-  get authorities(): string {
-    return join(this.path, 'authorities');
+  /** Each trust domain has authorities of its own: an edit that renames it starts anew. */
+  authoritiesOf(trustDomain: TrustDomain): string {
+    return join(this.path, `authorities-${trustDomain}`);
   }
 
   get auditLog(): string {

@@ -44,7 +44,7 @@ async function look(): Promise<Seen> {
 }
 
 function sequence(): number {
-  const directory = join(dev.runDir, 'authorities');
+  const directory = join(dev.runDir, 'authorities-example.org');
   const found = readdirSync(directory)
     .filter((name) => name.endsWith('.json'))
     .map((name): unknown => JSON.parse(readFileSync(join(directory, name), 'utf8')))
