@@ -73,7 +73,7 @@ export async function runNodePlugin(
     run(plugin.manager.run(stop.signal));
     run(plugin.issuer.run(stop.signal));
     run(plugin.registration.run(stop.signal));
-    run(sweep({ csi, volumes: plugin.volumes }, options, stop.signal));
+    run(sweep({ ...plugin, csi }, options, stop.signal));
     await Promise.race([aborted(stop.signal), ...running]);
   } finally {
     stop.abort();
@@ -166,9 +166,16 @@ function unpublished(podUid: string): Report {
   return { case: 'unpublished', value: { podUid } };
 }
 
-// What somebody removed by hand is put back. The name of a newer instance is left alone.
+type Swept = {
+  readonly csi: PluginSocket;
+  readonly registration: Registration;
+  readonly volumes: Volumes;
+};
+
+// What somebody removed by hand is put back; names of the node are a newer instance's from the first
+// time on that it had them.
 async function sweep(
-  { csi, volumes }: { readonly csi: PluginSocket; readonly volumes: Volumes },
+  { csi, registration, volumes }: Swept,
   { clock, log }: NodePluginOptions,
   signal: AbortSignal,
 ): Promise<void> {
@@ -176,7 +183,8 @@ async function sweep(
     await clock.sleep(SWEEP_EVERY_MS, signal);
     if (signal.aborted) return;
     try {
-      if (csi.holder() === 'none') await csi.bindAgain();
+      const isOurs = registration.state !== 'yielded';
+      if (isOurs && csi.holder() === 'none') await csi.bindAgain();
     } catch (err) {
       log.warn({ err }, 'Failed to put the CSI socket back');
     }

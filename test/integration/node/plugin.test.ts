@@ -118,6 +118,27 @@ test('RG-04, RG-06: the older of two instances yields for good, and takes nothin
   assert.equal(existsSync(registrationSocket()), false);
 });
 
+test('RG-06: the instance that yielded goes on serving, and takes no name back', async () => {
+  const uid = randomUUID();
+  node.issuer.pushPod(podMessage(uid, ['/a']));
+  const { workload } = await node.publish({ uid });
+  const stream = new Messages(workload.fetchX509SVID({}, node.call));
+  await stream.next();
+  const newer = await node.startPlugin();
+  let hasEnded = false;
+  void node.ended.then(() => {
+    hasEnded = true;
+  });
+  for (let count = 0; count < 10; count += 1) await node.clock.advance(3000);
+  assert.equal(hasEnded, false, 'an end would be followed by a start, which takes the names again');
+  node.issuer.pushPod(podMessage(uid, ['/a', '/b'], { version: 2n }));
+  assert.equal((await stream.next()).svids.length, 2);
+  await newer();
+  for (let count = 0; count < 10; count += 1) await node.clock.advance(3000);
+  assert.equal(existsSync(registrationSocket()), false);
+  assert.equal(existsSync(node.kubelet.csiSocket), false);
+});
+
 test('RG-04, F-08: an orderly end: streams get Unavailable, registration goes, pods’ sockets stay', async () => {
   const uid = randomUUID();
   node.issuer.pushPod(podMessage(uid, ['/a']));

@@ -77,6 +77,8 @@ test('the issuer comes back: the node says what it holds, and renews at once wha
   await node.issuer.start();
   await until(() => node.issuer.x509Requests.length === 2, step);
   leafOf(await stream.next());
+  // A request to sign need not wait for the Watch.
+  await until(() => node.issuer.reports.length >= 2, step);
   const [hello, published] = node.issuer.reports.map(({ report }) => report);
   assert.ok(hello?.case === 'hello');
   assert.equal(hello.value.pluginVersion, '1.2.3');
