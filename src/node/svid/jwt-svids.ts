@@ -39,6 +39,10 @@ type CachedToken = {
 const MAX_CACHED = 64;
 /** A token whose issuer is away is still served while at least this much of its life is left. */
 const MIN_LEFT_MS = 10_000;
+/** Requests of one pod under way at once: the channel to the issuer is every pod's. */
+const MAX_UNDER_WAY = 64;
+/** How long a pod that the issuer throttled is not asked for again. */
+const THROTTLED_FOR_MS = 1000;
 
 /** The tokens of one pod; dropped with it. */
 export class JwtSvids {
@@ -47,6 +51,8 @@ export class JwtSvids {
   readonly #cache = new Map<string, CachedToken>();
   /** Counts the withdrawals: what was asked for before one is not kept after it. */
   #generation = 0;
+  #underWay = 0;
+  #throttledAt = Number.NEGATIVE_INFINITY;
 
   constructor(podUid: string, options: JwtSvidsOptions) {
     this.#podUid = podUid;
@@ -96,7 +102,7 @@ export class JwtSvids {
     if (wanted.length === 0) return tokens;
     const items = wanted.map(({ entryId, spiffeId }) => ({ entryId, spiffeId }));
     try {
-      const results = await this.#options.sign({ podUid: this.#podUid, items, audience });
+      const results = await this.#ask({ podUid: this.#podUid, items, audience });
       for (const [index, { entryId }] of items.entries()) {
         tokens.set(entryId, accept(results[index], this.#options.clock.now()));
       }
@@ -106,6 +112,24 @@ export class JwtSvids {
       const single = wanted.some((identity) => identity.jwtSingleUse);
       if (error.code === 'unavailable' && !single && cachedWillDo()) return tokens;
       throw error;
+    }
+  }
+
+  async #ask(request: SignJwtRequest): Promise<readonly SignedJwt[]> {
+    const { clock, sign } = this.#options;
+    const sinceThrottled = clock.now() - this.#throttledAt;
+    const isThrottled = sinceThrottled >= 0 && sinceThrottled < THROTTLED_FOR_MS;
+    if (isThrottled || this.#underWay >= MAX_UNDER_WAY) {
+      throw new CodedError('unavailable', 'pod: too many JWT-SVIDs', { reason: 'Throttled' });
+    }
+    this.#underWay += 1;
+    try {
+      const results = await sign(request);
+      const refused = results.find((result) => !result.issued && result.reason === 'Throttled');
+      if (refused !== undefined) this.#throttledAt = clock.now();
+      return results;
+    } finally {
+      this.#underWay -= 1;
     }
   }
 

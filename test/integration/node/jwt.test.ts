@@ -125,6 +125,7 @@ test('PF-07: whatever keeps the issuer from signing is Unavailable; only a refus
     node.issuer.jwtVerdict = () => ({ reason, message: 'later' });
     await assert.rejects(fetch(['db']), { code: 'unavailable' }, reason);
   }
+  await node.clock.advance(1000);
   node.issuer.jwtVerdict = () => ({ reason: 'AudienceNotAllowed', message: 'no' });
   await assert.rejects(fetch(['db']), {
     code: 'permission-denied',

@@ -28,11 +28,20 @@ function identity(entryId: string): ServedIdentity {
 
 function setUp(issuerOffsetMs = 0) {
   const clock = new FakeClock();
-  const state = { signed: 0, before: async (): Promise<void> => {} };
+  const state = {
+    asked: 0,
+    signed: 0,
+    isThrottling: false,
+    before: async (): Promise<void> => {},
+  };
   const jwtSvids = new JwtSvids('pod', {
     clock,
     sign: async ({ items }) => {
+      state.asked += 1;
       await state.before();
+      if (state.isThrottling) {
+        return items.map(() => ({ issued: false, reason: 'Throttled', message: 'too many' }));
+      }
       return items.map((): SignedJwt => {
         state.signed += 1;
         const issuedAt = clock.now() + issuerOffsetMs;
@@ -83,4 +92,23 @@ test('a cached token does not stand in for one that was withdrawn while the issu
     throw new CodedError('unavailable', 'not now');
   };
   await assert.rejects(fetch('a'), { code: 'unavailable' });
+});
+
+test('a pod asks for so much at once, and no more for a second after the issuer throttled it', async () => {
+  const { clock, state, fetch } = setUp();
+  const go = Promise.withResolvers<void>();
+  state.before = async () => await go.promise;
+  const first = Promise.allSettled(Array.from({ length: 64 }, async () => await fetch('a')));
+  await assert.rejects(fetch('a'), { code: 'unavailable', reason: 'Throttled' });
+  go.resolve();
+  assert.ok((await first).every(({ status }) => status === 'fulfilled'));
+  state.isThrottling = true;
+  await assert.rejects(fetch('b'), { code: 'unavailable', reason: 'Throttled' });
+  state.isThrottling = false;
+  clock.jump(999);
+  const { asked } = state;
+  await assert.rejects(fetch('b'), { code: 'unavailable', reason: 'Throttled' });
+  assert.equal(state.asked, asked, 'the issuer was left in peace');
+  clock.jump(1);
+  await fetch('b');
 });
