@@ -172,8 +172,7 @@ type Swept = {
   readonly volumes: Volumes;
 };
 
-// What somebody removed by hand is put back; names of the node are a newer instance's from the first
-// time on that it had them.
+// What somebody removed by hand is put back, by the instance that the kubelet calls and no other.
 async function sweep(
   { csi, registration, volumes }: Swept,
   { clock, log }: NodePluginOptions,
@@ -182,9 +181,9 @@ async function sweep(
   while (!signal.aborted) {
     await clock.sleep(SWEEP_EVERY_MS, signal);
     if (signal.aborted) return;
+    if (registration.state === 'yielded') continue;
     try {
-      const isOurs = registration.state !== 'yielded';
-      if (isOurs && csi.holder() === 'none') await csi.bindAgain();
+      if (csi.holder() === 'none') await csi.bindAgain();
     } catch (err) {
       log.warn({ err }, 'Failed to put the CSI socket back');
     }

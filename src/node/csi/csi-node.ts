@@ -41,7 +41,7 @@ function readRequest(
   try {
     return parsePublishRequest(request, kubeletRoot);
   } catch (thrown) {
-    if (!volumes.isPublished(request.volumeId)) throw thrown;
+    if (!volumes.isRecorded(request.volumeId)) throw thrown;
     throw new CodedError('unavailable', CodedError.from(thrown).message, { cause: thrown });
   }
 }

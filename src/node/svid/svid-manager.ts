@@ -38,6 +38,8 @@ export class SvidManager implements PodAnswers {
   readonly #options: SvidManagerOptions;
   readonly #view: NodeView;
   readonly #pods = new Map<string, PodSvids>();
+  /** Pods whose last volume is gone: known still, but nothing is signed ahead for them. */
+  readonly #ended = new Set<string>();
   readonly #queue: WorkQueue;
 
   constructor(view: NodeView, options: SvidManagerOptions) {
@@ -74,6 +76,7 @@ export class SvidManager implements PodAnswers {
   }
 
   published(volume: VolumeRecord): void {
+    this.#ended.delete(volume.podUid);
     this.#pod(volume.podUid).publish(volume);
     this.#show(volume.podUid);
     this.#queue.add(volume.podUid);
@@ -83,6 +86,7 @@ export class SvidManager implements PodAnswers {
   unpublished(podUid: string): void {
     this.#pods.delete(podUid);
     if (this.#view.pod(podUid)?.gone) this.#view.forget(podUid);
+    else if (this.#view.pod(podUid) !== undefined) this.#ended.add(podUid);
     this.#options.onUnpublished(podUid);
   }
 
@@ -112,6 +116,7 @@ export class SvidManager implements PodAnswers {
   podAbsent(podUid: string): void {
     if (this.#pods.get(podUid)?.volume !== undefined) return;
     this.#pods.delete(podUid);
+    this.#ended.delete(podUid);
     this.#view.forget(podUid);
   }
 
@@ -146,7 +151,7 @@ export class SvidManager implements PodAnswers {
 
   async #reconcile(podUid: string): Promise<undefined> {
     const view = this.#view.pod(podUid);
-    if (view === undefined) return;
+    if (view === undefined || this.#ended.has(podUid)) return;
     const pod = this.#pod(podUid);
     const due = pod.due(view, this.#options.clock.now());
     const results = await Promise.allSettled(

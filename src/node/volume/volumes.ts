@@ -75,9 +75,9 @@ export class Volumes {
     }
   }
 
-  /** Whether the kubelet has been told that the volume is published. */
-  isPublished(volumeId: string): boolean {
-    return this.#volumes.get(volumeId)?.answered ?? false;
+  /** Whether a good request for the volume has come before, in this run or an earlier one. */
+  isRecorded(volumeId: string): boolean {
+    return this.#options.records.has(volumeId);
   }
 
   async publish(record: VolumeRecord, signal: AbortSignal): Promise<void> {

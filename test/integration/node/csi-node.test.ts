@@ -287,6 +287,11 @@ test('KU-09: whatever is wrong with a repeated publish is nothing to remove a ru
   for (const repeat of repeated) {
     await assert.rejects(kubelet.node.nodePublishVolume(repeat), { code: 'unavailable' });
   }
+  await startAnother();
+  kubelet.hangUp();
+  for (const repeat of repeated) {
+    await assert.rejects(kubelet.node.nodePublishVolume(repeat), { code: 'unavailable' });
+  }
   assert.equal(await greetingIn(request.targetPath), uidOf(request));
 });
 

@@ -213,6 +213,24 @@ test('two volumes of one pod show the same identity; the last one to go ends it'
   assert.ok((await get(second.workload)) !== undefined);
 });
 
+test('nothing is signed for a pod whose volume is gone, though the pod is known still', async () => {
+  const uid = randomUUID();
+  node.issuer.pushPod(podMessage(uid, ['/a']));
+  const { request } = await node.publish({ uid });
+  const { volumeId, targetPath } = request;
+  await node.kubelet.node.nodeUnpublishVolume({ volumeId, targetPath });
+  node.issuer.pushPod(podMessage(uid, ['/a', '/b'], { version: 2n }));
+  const other = randomUUID();
+  node.issuer.pushPod(podMessage(other, ['/c']));
+  const signed = () => node.issuer.x509Requests.flatMap(({ items }) => items);
+  await until(() => signed().some(({ podUid }) => podUid === other));
+  await node.clock.advance(3000);
+  assert.equal(signed().filter(({ podUid }) => podUid === uid).length, 1);
+  const again = await node.publish({ uid });
+  const stream = new Messages(again.workload.fetchX509SVID({}, node.call));
+  assert.equal((await stream.next()).svids.length, 2, 'published again, it is served again');
+});
+
 test('a target directory that was removed and published again is served where the pod looks', async () => {
   const uid = randomUUID();
   node.issuer.pushPod(podMessage(uid, ['/a']));
