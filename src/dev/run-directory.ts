@@ -13,10 +13,11 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { invalid } from '../base/errors.ts';
+import { type CodedError, invalid } from '../base/errors.ts';
 import { MAX_SOCKET_PATH_BYTES } from '../node/volume/hidden-listener.ts';
 import { PUBLIC_SOCKET } from '../node/volume/volume-directory.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
@@ -35,11 +36,10 @@ const MAX_LINK_NAME = 40;
 
 export class RunDirectory {
   readonly path: string;
-  readonly #lock: string;
+  #lock = '';
 
   private constructor(path: string) {
     this.path = path;
-    this.#lock = join(path, 'lock');
   }
 
   /** Makes or takes up a run directory; throws `invalid-argument` naming what is wrong with it. */
@@ -54,7 +54,7 @@ export class RunDirectory {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     requirePrivate(path);
     const directory = new RunDirectory(path);
-    directory.#takeLock();
+    directory.#lock = directory.#takeLock();
     for (const name of ['kubelet/pods', 'kubelet/plugins_registry', 'pods']) {
       mkdirSync(join(path, name), { recursive: true, mode: 0o700 });
     }
@@ -106,42 +106,60 @@ export class RunDirectory {
 
   /** Lets the next process in. Everything else stays. */
   close(): void {
-    rmSync(this.#lock, { force: true });
+    if (existsSync(this.#lock)) truncateSync(this.#lock);
   }
 
-  // The lock appears whole, by link(2), which never replaces: of two processes one succeeds. A lock
-  // of a process that is gone, or cut short by a full disk, is moved out of the way first.
-  #takeLock(): void {
-    const own = `${this.#lock}-${process.pid}`;
-    const inTheWay = `${own}-stale`;
+  // Locks are numbered and the highest one counts; it is left there when its process ends, so numbers
+  // only rise. A lock appears whole, by link(2), which never replaces: of several processes that find
+  // the same one left behind, one makes the next. One that comes late finds a higher number.
+  #takeLock(): string {
+    const own = join(this.path, `claim-${process.pid}`);
     rmSync(own, { force: true });
     try {
       writeFileSync(own, `${process.pid} ${startTime(process.pid)}\n`, { mode: 0o600, flag: 'wx' });
-      const stale = readLock(this.#lock);
-      if (stale !== undefined) {
-        this.#refuseWhileHeld(stale);
-        renameSync(this.#lock, inTheWay);
-        const moved = readLock(inTheWay) ?? '';
-        // Somebody else was faster, and this is theirs.
-        if (moved !== stale) {
-          linkSync(inTheWay, this.#lock);
-          this.#refuseWhileHeld(moved);
-        }
+      const last = this.#lastLock();
+      this.#refuseWhileHeld(readLock(this.#lockPath(last)));
+      const number = last + 1;
+      linkSync(own, this.#lockPath(number));
+      if (this.#lastLock() > number) {
+        rmSync(this.#lockPath(number), { force: true });
+        throw this.#inUse('another process');
       }
-      linkSync(own, this.#lock);
+      for (const older of this.#locks()) {
+        if (older < number) rmSync(this.#lockPath(older), { force: true });
+      }
+      return this.#lockPath(number);
     } catch (thrown) {
-      if (!isExisting(thrown)) throw thrown;
-      throw invalid(`--run-dir: ${this.path} is in use by another process`, thrown);
+      throw isExisting(thrown) ? this.#inUse('another process') : thrown;
     } finally {
       rmSync(own, { force: true });
-      rmSync(inTheWay, { force: true });
     }
   }
 
-  #refuseWhileHeld(text: string): void {
-    const [pid = '', start] = text.trim().split(' ');
+  #locks(): readonly number[] {
+    return readdirSync(this.path).flatMap((name) => {
+      const number = /^lock-([1-9][0-9]{0,14})$/.exec(name)?.[1];
+      return number === undefined ? [] : [Number(number)];
+    });
+  }
+
+  #lastLock(): number {
+    return Math.max(0, ...this.#locks());
+  }
+
+  #lockPath(number: number): string {
+    return join(this.path, `lock-${number}`);
+  }
+
+  // A lock that was given up is empty; one that a full disk cut short is nobody's.
+  #refuseWhileHeld(text: string | undefined): void {
+    const [pid = '', start] = (text ?? '').trim().split(' ');
     if (!/^[1-9][0-9]*$/.test(pid) || start === undefined || start !== startTime(pid)) return;
-    throw invalid(`--run-dir: ${this.path} is in use by process ${pid}`);
+    throw this.#inUse(`process ${pid}`);
+  }
+
+  #inUse(by: string): CodedError {
+    return invalid(`--run-dir: ${this.path} is in use by ${by}`);
   }
 }
 

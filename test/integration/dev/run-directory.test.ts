@@ -78,8 +78,8 @@ test('a second process on the same directory is refused, and the first one goes 
 
 test('a lock that a killed process left behind holds nobody up, whole or not', async () => {
   mkdirSync(dev.runDir, { mode: 0o700 });
-  for (const left of ['', '1', `${process.pid} 1\n`, 'nonsense\n']) {
-    writeFileSync(join(dev.runDir, 'lock'), left);
+  for (const [index, left] of ['', '1', `${process.pid} 1\n`, 'nonsense\n'].entries()) {
+    writeFileSync(join(dev.runDir, `lock-${10 * (index + 1)}`), left);
     await dev.start();
     await served('web');
     await dev.end();
