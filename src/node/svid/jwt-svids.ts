@@ -37,6 +37,8 @@ type CachedToken = {
 
 /** Tokens kept per pod: a pod that asks for ever new audiences pushes out its own oldest. */
 const MAX_CACHED = 64;
+/** One that is longer, for many long audiences, is signed anew each time. */
+const MAX_CACHED_CHARS = 4096;
 /** A token whose issuer is away is still served while at least this much of its life is left. */
 const MIN_LEFT_MS = 10_000;
 /** Requests of one pod under way at once: the channel to the issuer is every pod's. */
@@ -134,6 +136,7 @@ export class JwtSvids {
   }
 
   #remember(key: string, token: CachedToken): void {
+    if (token.token.length > MAX_CACHED_CHARS) return;
     this.#cache.delete(key);
     this.#cache.set(key, token);
     for (const oldest of this.#cache.keys()) {

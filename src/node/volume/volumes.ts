@@ -148,11 +148,14 @@ export class Volumes {
   }
 
   async #ensurePublic(volume: PublishedVolume): Promise<void> {
-    if (this.#volumes.get(volume.record.volumeId) !== volume) return;
+    const { volumeId, podUid, targetPath } = volume.record;
+    const { kubeletRoot } = this.#options;
+    if (this.#volumes.get(volumeId) !== volume || volume.isPublic) return;
     try {
-      await volume.ensurePublic();
+      // In a directory that the pod does not see there is nothing to put back.
+      const target = parseTargetPath(targetPath, kubeletRoot);
+      if (volume.isAt(target, podsDirectory(kubeletRoot))) await volume.ensurePublic();
     } catch (err) {
-      const { volumeId, podUid } = volume.record;
       this.#options.log.warn({ volumeId, podUid, err }, 'Failed to put a socket back');
     }
   }

@@ -518,6 +518,16 @@ test('a public name that somebody removed is put back by the sweep', async () =>
   assert.equal(await greetingIn(request.targetPath, 'socket'), uidOf(request));
 });
 
+test('a directory that somebody removed is not complained about for ever', async () => {
+  const request = kubelet.request();
+  await kubelet.node.nodePublishVolume(request);
+  rmSync(request.targetPath, { recursive: true });
+  await plugin.volumes.sweep();
+  assert.deepEqual(plugin.warnings, []);
+  await kubelet.node.nodePublishVolume(request);
+  assert.equal(await greetingIn(request.targetPath), uidOf(request));
+});
+
 test('a public name that a newer instance put there is not taken back', async () => {
   const request = kubelet.request();
   await kubelet.node.nodePublishVolume(request);

@@ -32,6 +32,7 @@ function setUp(issuerOffsetMs = 0) {
     asked: 0,
     signed: 0,
     isThrottling: false,
+    padding: '',
     before: async (): Promise<void> => {},
   };
   const jwtSvids = new JwtSvids('pod', {
@@ -45,7 +46,7 @@ function setUp(issuerOffsetMs = 0) {
       return items.map((): SignedJwt => {
         state.signed += 1;
         const issuedAt = clock.now() + issuerOffsetMs;
-        const token = `token-${state.signed}`;
+        const token = `token-${state.signed}${state.padding}`;
         return { issued: true, token, issuedAt, expiresAt: issuedAt + 5 * MINUTE };
       });
     },
@@ -92,6 +93,19 @@ test('a cached token does not stand in for one that was withdrawn while the issu
     throw new CodedError('unavailable', 'not now');
   };
   await assert.rejects(fetch('a'), { code: 'unavailable' });
+});
+
+test('what a pod can have kept is bounded in number and in size', async () => {
+  const { state, fetch } = setUp();
+  for (let index = 0; index < 65; index += 1) await fetch(`entry-${index}`);
+  await fetch('entry-64');
+  assert.equal(state.signed, 65, 'the newest are kept');
+  await fetch('entry-0');
+  assert.equal(state.signed, 66, 'the oldest is not');
+  state.padding = 'x'.repeat(4096);
+  await fetch('long');
+  await fetch('long');
+  assert.equal(state.signed, 68, 'nor is a very long one');
 });
 
 test('a pod asks for so much at once, and no more for a second after the issuer throttled it', async () => {
