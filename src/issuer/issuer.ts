@@ -95,7 +95,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
   const keys = new KeyRegistry();
   const published = new PublishedPods();
   const inventory = new HeldInventory();
-  const sessions = new NodeSessions();
+  const sessions = new NodeSessions(clock);
   const common = { pods, authorities, audit, clock, log };
   const service = bindIssuerService({
     authenticator: options.authenticator,
