@@ -49,14 +49,14 @@ export function identitySettings(flags: Flags<typeof IDENTITY_FLAGS>): IdentityS
   };
 }
 
-/** The objects of files, and of the files in directories; mistakes go to `warn`, one line each. */
+/** The objects of files, and of the files in directories; mistakes go to `onError`, one line each. */
 export function readObjects(
   paths: readonly string[],
-  warn: (line: string) => void,
+  onError: (line: string) => void,
 ): readonly ManifestObject[] {
   return paths.flatMap(expand).flatMap((path) => {
     const { objects, errors } = readManifests(path, readFileSync(path, 'utf8'));
-    errors.forEach(warn);
+    errors.forEach(onError);
     return objects;
   });
 }

@@ -87,12 +87,18 @@ export const renderCommand: Command = async (args, { out, err, clock }) => {
     return flags.help ? 0 : 2;
   }
   const warn = (line: string) => err(`warning: ${line}`);
-  const policies = readObjects([...flags.file, ...positionals], warn);
-  const objects = [...readObjects(flags.objects, warn), ...policies];
+  let isComplete = true;
+  const onError = (line: string) => {
+    isComplete = false;
+    err(`error: ${line}`);
+  };
+  const policies = readObjects([...flags.file, ...positionals], onError);
+  const objects = [...readObjects(flags.objects, onError), ...policies];
   const view = offlineView(objects, { settings: identitySettings(flags), warn });
   const rendering = render(view, objects, clock.now());
   out(flags.output === 'json' ? JSON.stringify(rendering, undefined, 2) : asTable(rendering));
-  return 0;
+  // What could be read is shown all the same; a pipeline must not take it for everything.
+  return isComplete ? 0 : 1;
 };
 
 /** Everything that the policies among `objects` make, in a stable order. */

@@ -137,9 +137,10 @@ test('render serves suspended pods to nobody and says why', async () => {
   );
 });
 
-test('render names a file that does not parse and reads the others', async () => {
-  const { out, err } = await render('-o', 'json', at('bad.yaml'));
-  assert.match(err, /^warning: .*bad\.yaml: /);
+test('render names a file that does not parse, reads the others, and exits with 1', async () => {
+  const { code, out, err } = await render('-o', 'json', at('bad.yaml'));
+  assert.equal(code, 1);
+  assert.match(err, /^error: .*bad\.yaml: /);
   assert.equal((JSON.parse(out) as Rendering).entries.length, 1);
 });
 
