@@ -2,7 +2,7 @@
 // certificate, signature, audit line in a file), public points in batches of 32, beside the limit
 // no path can pass: the bare P-256 signature, measured in turns with it in the same run.
 
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,16 +19,13 @@ import { MintLimits } from '../src/issuer/policy/mint-limits.ts';
 import { PublishedPods } from '../src/issuer/policy/published-pods.ts';
 import { type X509Item, X509Signing } from '../src/issuer/signing/x509-signing.ts';
 import { parseSpiffeId, parseTrustDomain } from '../src/spiffe/spiffe-id.ts';
-import type { BenchResult } from './x509-sign.ts';
+import { type BenchResult, benchResult, inTurns, perSecond, signTimes } from './bench-result.ts';
 
 const NODE = 'node-1';
 const PODS = 8192;
 const BATCH = 32;
-const BATCHES_A_ROUND = 10;
-const ROUNDS = 100;
-const WARM_UP_ROUNDS = 15;
-/** Octets of a typical TBSCertificate. */
-const TBS_BYTES = 520;
+const ROUND = { times: 10, each: BATCH };
+const ROUNDS = { warmUp: 15, kept: 100 };
 
 export async function run(clock: Clock = systemClock): Promise<readonly BenchResult[]> {
   const directory = mkdtempSync(join(tmpdir(), 'signet-bench-'));
@@ -36,32 +33,18 @@ export async function run(clock: Clock = systemClock): Promise<readonly BenchRes
     const { signing, items } = await newSigning(directory, clock);
     const caller = { node: NODE, credentialId: 'bench', expiresAt: Number.POSITIVE_INFINITY };
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    const issueMs: number[] = [];
-    const signMs: number[] = [];
     let at = 0;
     const issueBatch = () => {
       const results = signing.signBatch(caller, items.slice(at, at + BATCH));
       if (!results.every(({ allowed }) => allowed)) throw new Error('an item was refused');
       at = (at + BATCH) % PODS;
     };
-    for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round += 1) {
-      const issued = timeMs(issueBatch);
-      const signed = timeMs(() => signTimes(privateKey, BATCH));
-      if (round < 0) continue;
-      issueMs.push(issued);
-      signMs.push(signed);
-    }
-    const value = perSecond(issueMs);
-    const limit = perSecond(signMs);
-    return [
-      {
-        name: 'issue',
-        value: Math.round(value),
-        unit: 'X.509-SVIDs/s',
-        limit: Math.round(limit),
-        ratio: Math.round((value / limit) * 1000) / 1000,
-      },
-    ];
+    const rates = inTurns(
+      ROUNDS,
+      () => perSecond(issueBatch, ROUND),
+      () => perSecond(() => signTimes(privateKey, BATCH), ROUND),
+    );
+    return [benchResult({ name: 'issue', unit: 'X.509-SVIDs/s', ...rates })];
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -167,23 +150,6 @@ function itemOf({ uid, entries }: IssuablePod): X509Item {
     expectedSpiffeId: entry.spiffeId,
     publicKey: publicKey.export({ type: 'spki', format: 'der' }).subarray(-65),
   };
-}
-
-function signTimes(privateKey: KeyObject, times: number): void {
-  const tbs = Buffer.alloc(TBS_BYTES, 1);
-  for (let count = 0; count < times; count += 1) sign('sha256', tbs, privateKey);
-}
-
-function timeMs(work: () => void): number {
-  const start = performance.now();
-  for (let count = 0; count < BATCHES_A_ROUND; count += 1) work();
-  return performance.now() - start;
-}
-
-/** Of the median round: a neighbour on the machine spoils some rounds, not most. */
-function perSecond(rounds: readonly number[]): number {
-  const median = rounds.toSorted((a, b) => a - b)[Math.floor(rounds.length / 2)] ?? Number.NaN;
-  return (BATCH * BATCHES_A_ROUND * 1000) / median;
 }
 
 if (import.meta.main) for (const result of await run()) console.log(JSON.stringify(result));

@@ -2,20 +2,11 @@
 // by hand from the same fields, measured in turns with it in the same run.
 
 import { type JsonObject, parseTemplate, type TemplateData } from '../src/template/template.ts';
-
-/** `limit` is what the machine could do at best; `ratio` how much of it was reached. */
-export type BenchResult = {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly limit: number;
-  readonly ratio: number;
-};
+import { type BenchResult, benchResult, inTurns } from './bench-result.ts';
 
 const PODS = 256;
 const RENDERS_A_ROUND = 20_000;
-const ROUNDS = 40;
-const WARM_UP_ROUNDS = 10;
+const ROUNDS = { warmUp: 10, kept: 40 };
 const ID_TEMPLATE =
   'spiffe://{{ .TrustDomain }}/ns/{{ .PodMeta.Namespace }}/sa/{{ .PodSpec.ServiceAccountName }}';
 const CONDITIONAL_TEMPLATE = `${ID_TEMPLATE}{{ if eq .PodMeta.Labels.tier "front" }}/front{{ end }}`;
@@ -47,23 +38,12 @@ function measure(
   for (const data of pods) {
     if (render(data) !== byHand(data)) throw new Error(`${name}: the texts differ`);
   }
-  const rendered: number[] = [];
-  const limits: number[] = [];
-  for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round += 1) {
-    const ours = nanosEach(pods, render);
-    const least = nanosEach(pods, byHand);
-    if (round < 0) continue;
-    rendered.push(ours);
-    limits.push(least);
-  }
-  const [value, limit] = [median(rendered), median(limits)];
-  return {
-    name,
-    value: Math.round(value),
-    unit: 'ns',
-    limit: Math.round(limit),
-    ratio: Math.round((limit / value) * 1000) / 1000,
-  };
+  const nanos = inTurns(
+    ROUNDS,
+    () => nanosEach(pods, render),
+    () => nanosEach(pods, byHand),
+  );
+  return benchResult({ name, unit: 'ns', ...nanos });
 }
 
 function newData(index: number): TemplateData {
@@ -89,11 +69,6 @@ function nanosEach(pods: readonly TemplateData[], render: Rendering): number {
   const elapsed = performance.now() - start;
   if (codes === 0) throw new Error('nothing was rendered');
   return (elapsed * 1e6) / RENDERS_A_ROUND;
-}
-
-/** A neighbour on the machine spoils some rounds, not most. */
-function median(rounds: readonly number[]): number {
-  return rounds.toSorted((a, b) => a - b)[Math.floor(rounds.length / 2)] ?? Number.NaN;
 }
 
 if (import.meta.main) for (const result of run()) console.log(JSON.stringify(result));

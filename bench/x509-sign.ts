@@ -1,29 +1,18 @@
 // X.509-SVIDs issued per second on one core, the whole path without transport, beside the limit no
 // path can pass: the bare P-256 signature, measured in turns with it in the same run.
 
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import {
   createIntermediateAuthority,
   createRootAuthority,
 } from '../src/spiffe/authority/x509-authority.ts';
 import { parseSpiffeId, parseTrustDomain } from '../src/spiffe/spiffe-id.ts';
 import { X509SvidIssuer, type X509SvidRequest } from '../src/spiffe/x509-svid/x509-svid-issuer.ts';
-
-/** `limit` is what the machine could do at best; `ratio` how much of it was reached. */
-export type BenchResult = {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly limit: number;
-  readonly ratio: number;
-};
+import { type BenchResult, benchResult, inTurns, perSecond, signTimes } from './bench-result.ts';
 
 const BATCH = 32;
-const BATCHES_A_ROUND = 10;
-const ROUNDS = 60;
-const WARM_UP_ROUNDS = 10;
-/** Octets of a typical TBSCertificate. */
-const TBS_BYTES = 520;
+const ROUND = { times: 10, each: BATCH };
+const ROUNDS = { warmUp: 10, kept: 60 };
 
 export async function run(): Promise<readonly BenchResult[]> {
   const { issuer, privateKey } = await newIssuer();
@@ -31,27 +20,12 @@ export async function run(): Promise<readonly BenchResult[]> {
   const issueBatch = () => {
     for (const request of batch) issuer.issue(request);
   };
-  const signBatch = () => signTimes(privateKey, BATCH);
-  const issueMs: number[] = [];
-  const signMs: number[] = [];
-  for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round += 1) {
-    const issued = timeMs(issueBatch);
-    const signed = timeMs(signBatch);
-    if (round < 0) continue;
-    issueMs.push(issued);
-    signMs.push(signed);
-  }
-  const value = perSecond(issueMs);
-  const limit = perSecond(signMs);
-  return [
-    {
-      name: 'x509-sign',
-      value: Math.round(value),
-      unit: 'X.509-SVIDs/s',
-      limit: Math.round(limit),
-      ratio: Math.round((value / limit) * 1000) / 1000,
-    },
-  ];
+  const rates = inTurns(
+    ROUNDS,
+    () => perSecond(issueBatch, ROUND),
+    () => perSecond(() => signTimes(privateKey, BATCH), ROUND),
+  );
+  return [benchResult({ name: 'x509-sign', unit: 'X.509-SVIDs/s', ...rates })];
 }
 
 async function newIssuer(): Promise<{ issuer: X509SvidIssuer; privateKey: KeyObject }> {
@@ -82,23 +56,6 @@ function newBatch(): readonly X509SvidRequest[] {
       notAfter: now + 3_600_000,
     };
   });
-}
-
-function signTimes(privateKey: KeyObject, times: number): void {
-  const tbs = Buffer.alloc(TBS_BYTES, 1);
-  for (let count = 0; count < times; count += 1) sign('sha256', tbs, privateKey);
-}
-
-function timeMs(work: () => void): number {
-  const start = performance.now();
-  for (let count = 0; count < BATCHES_A_ROUND; count += 1) work();
-  return performance.now() - start;
-}
-
-/** Of the median round: a neighbour on the machine spoils some rounds, not most. */
-function perSecond(rounds: readonly number[]): number {
-  const median = rounds.toSorted((a, b) => a - b)[Math.floor(rounds.length / 2)] ?? Number.NaN;
-  return (BATCH * BATCHES_A_ROUND * 1000) / median;
 }
 
 if (import.meta.main) for (const result of await run()) console.log(JSON.stringify(result));

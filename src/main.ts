@@ -45,9 +45,8 @@ async function main(): Promise<number> {
   const command = COMMANDS.get(name);
   if (command === undefined) {
     const isHelp = name === '--help' || name === 'help';
-    process[isHelp ? 'stdout' : 'stderr'].write(
-      isHelp ? help() : `signet: no command "${name}"\n${help()}`,
-    );
+    if (isHelp) process.stdout.write(help());
+    else process.stderr.write(`signet: no command ${JSON.stringify(name)}; see signet --help\n`);
     return isHelp ? 0 : USAGE;
   }
   const stop = new AbortController();
@@ -67,8 +66,9 @@ async function main(): Promise<number> {
     });
   } catch (thrown) {
     const error = CodedError.from(thrown);
-    const detail =
-      error.code === 'internal' && thrown instanceof Error ? thrown.stack : error.message;
+    // A full disk or a missing right is nobody's bug: its own words say it, a stack would not.
+    const isBug = error.code === 'internal' && thrown instanceof Error && !('syscall' in thrown);
+    const detail = isBug ? thrown.stack : error.message;
     process.stderr.write(`signet ${name}: ${detail}\n`);
     return error.code === 'invalid-argument' ? USAGE : FAILURE;
   }

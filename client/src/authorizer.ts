@@ -11,6 +11,7 @@ import {
 } from '../../src/spiffe/spiffe-id.ts';
 
 export interface Authorizer {
+  /** A server asks once, when it is made. */
   readonly trustDomains: ReadonlySet<TrustDomain>;
   /** Asked only about IDs that were proven, of a trust domain in `trustDomains`. */
   authorize(peer: SpiffeId): Decision;

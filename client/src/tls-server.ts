@@ -24,7 +24,14 @@ export function createHttpsServer(check: PeerCheck, onRequest: RequestListener):
   return admitPeers(createHttps(SERVER_OPTIONS, onRequest), check);
 }
 
-function admitPeers<S extends TlsServer>(server: S, check: PeerCheck): S {
+function admitPeers<S extends TlsServer>(server: S, { source, authorize }: PeerCheck): S {
+  // Taken once: authorities that OpenSSL verified by, and trust domains that a peer is then judged
+  // by, must be the same ones, whatever an authorizer of somebody else's says later.
+  const trustDomains = new Set(authorize.trustDomains);
+  const check: PeerCheck = {
+    source,
+    authorize: { trustDomains, authorize: (peer) => authorize.authorize(peer) },
+  };
   const emit = server.emit.bind(server) as (event: string, ...args: unknown[]) => boolean;
   // A listener could only react after others; this withholds the connection from all of them.
   server.emit = (event: string, ...args: unknown[]): boolean => {

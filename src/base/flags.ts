@@ -71,12 +71,17 @@ export function parseFlags<const S extends FlagSpecs>(
 /** The `--help` text of a command: usage line, then a line a flag. */
 export function flagsHelp(usage: string, specs: FlagSpecs): string {
   const rows = Object.entries(specs).map(([name, spec]) => {
-    const value = spec.type === 'boolean' ? '' : ` ${spec.value ?? spec.type.toUpperCase()}`;
+    const value = spec.type === 'boolean' ? '' : ` ${spec.value ?? valueName(spec)}`;
+    const short = 'short' in spec && spec.short !== undefined ? `-${spec.short}, ` : '';
     const preset = 'default' in spec && spec.default !== undefined ? ` (${spec.default})` : '';
-    return { left: `  --${name}${value}`, right: `${spec.help}${preset}` };
+    return { left: `  ${short}--${name}${value}`, right: `${spec.help}${preset}` };
   });
   const width = Math.max(...rows.map((row) => row.left.length)) + 2;
   return [usage, '', ...rows.map((row) => row.left.padEnd(width) + row.right), ''].join('\n');
+}
+
+function valueName(spec: FlagSpec): string {
+  return spec.type === 'choice' ? spec.of.join('|') : spec.type.toUpperCase();
 }
 
 function spreadValues(args: readonly string[], specs: FlagSpecs): readonly string[] {
@@ -108,7 +113,9 @@ function readArgs(
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (thrown) {
-    throw invalid(CodedError.from(thrown).message, thrown);
+    // The first sentence says what is wrong; the others are about a syntax that nobody asked for.
+    const [message = ''] = CodedError.from(thrown).message.split('. ');
+    throw invalid(message, thrown);
   }
 }
 

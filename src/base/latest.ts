@@ -4,7 +4,7 @@
 export class Latest<T> {
   #value: T | undefined;
   #version = 0;
-  #waiting: { promise: Promise<void>; wake: () => void } | undefined;
+  readonly #waiting = new Set<() => void>();
 
   /** The newest value, or undefined before the first `set`. */
   get value(): T | undefined {
@@ -14,9 +14,7 @@ export class Latest<T> {
   set(value: T): void {
     this.#value = value;
     this.#version += 1;
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    waiting?.wake();
+    for (const wake of this.#waiting) wake();
   }
 
   /** Yields the present value at once, if there is one, then each newer one until aborted. */
@@ -39,19 +37,18 @@ export class Latest<T> {
     return undefined;
   }
 
+  // Not a promise that all wait for: who stops waiting would stay in its list until the next value,
+  // and readers may come and go for hours without one.
   async #changed(signal: AbortSignal): Promise<void> {
-    if (this.#waiting === undefined) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#waiting = { promise, wake: resolve };
-    }
-    const { promise } = this.#waiting;
-    const aborted = Promise.withResolvers<void>();
-    const onAbort = () => aborted.resolve();
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      await Promise.race([promise, aborted.promise]);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
+    if (signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        this.#waiting.delete(wake);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.#waiting.add(wake);
+      signal.addEventListener('abort', wake, { once: true });
+    });
   }
 }

@@ -80,9 +80,11 @@ export class WorkQueue {
       running.add(task);
     }
     signal.removeEventListener('abort', onAbort);
+    await Promise.all(running);
+    // Last: a worker that fails while it is stopped asks for another look, and its timer would keep
+    // the process alive.
     for (const { cancel } of this.#delayed.values()) cancel.abort();
     this.#delayed.clear();
-    await Promise.all(running);
   }
 
   async #workOn(key: string, work: (key: string) => Promise<WorkResult>): Promise<void> {

@@ -49,7 +49,7 @@ const RECEIPT_LOOK_MS = 20;
 export const devCommand: Command = async (args, { out, err, clock, signal, environment }) => {
   const { flags, positionals } = parseFlags(args, FLAGS);
   if (flags.help || positionals.length !== 1) {
-    out(flagsHelp('usage: signet dev DIR', FLAGS));
+    (flags.help ? out : err)(flagsHelp('usage: signet dev DIR', FLAGS));
     return flags.help ? 0 : 2;
   }
   if (process.platform !== 'linux') {

@@ -32,7 +32,9 @@ export const explainCommand: Command = async (args, { out, err, clock }) => {
   const { flags, positionals } = parseFlags(args, FLAGS);
   const [target] = positionals;
   if (flags.help || target === undefined || flags.dir === undefined) {
-    out(flagsHelp('usage: signet explain pod/NAME -n NAMESPACE --dir DIR', FLAGS));
+    (flags.help ? out : err)(
+      flagsHelp('usage: signet explain pod/NAME -n NAMESPACE --dir DIR', FLAGS),
+    );
     return flags.help ? 0 : 2;
   }
   if (!target.startsWith('pod/')) throw invalid(`${target}: must be pod/NAME`);
@@ -41,8 +43,8 @@ export const explainCommand: Command = async (args, { out, err, clock }) => {
   const settings = identitySettings({ ...flags, 'trust-domain': trustDomain });
   const store = new DevStore({ identity: settings, webhook: DEV_WEBHOOK });
   const view = new IdentityView(settings);
-  const { changes, notices } = store.apply(objects);
-  for (const line of [...errors, ...notices]) err(`! ${printable(line)}`);
+  const { changes, notices, warnings } = store.apply(objects);
+  for (const line of [...errors, ...warnings, ...notices]) err(`! ${printable(line)}`);
   for (const change of changes) view.apply(change);
   const uid = view.podUid(flags.namespace, target.slice('pod/'.length));
   const explanation = uid === undefined ? undefined : explainPod(view, uid, clock.now());

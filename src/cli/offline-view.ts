@@ -4,8 +4,9 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalid } from '../base/errors.ts';
 import type { FlagSpecs, Flags } from '../base/flags.ts';
+import { isIdentityObject } from '../dev/kinds.ts';
 import { type ManifestObject, readManifests } from '../dev/read-manifests.ts';
-import { IdentityView, isIdentityKind } from '../identity/identity-view.ts';
+import { IdentityView } from '../identity/identity-view.ts';
 import { DEFAULT_IDENTITY_SETTINGS, type IdentitySettings } from '../identity/settings.ts';
 import { parseTrustDomain } from '../spiffe/spiffe-id.ts';
 
@@ -48,14 +49,14 @@ export function identitySettings(flags: Flags<typeof IDENTITY_FLAGS>): IdentityS
   };
 }
 
-/** The objects of files, and of the files in directories; mistakes go to `warn`, one line each. */
+/** The objects of files, and of the files in directories; mistakes go to `onError`, one line each. */
 export function readObjects(
   paths: readonly string[],
-  warn: (line: string) => void,
+  onError: (line: string) => void,
 ): readonly ManifestObject[] {
   return paths.flatMap(expand).flatMap((path) => {
     const { objects, errors } = readManifests(path, readFileSync(path, 'utf8'));
-    errors.forEach(warn);
+    errors.forEach(onError);
     return objects;
   });
 }
@@ -67,11 +68,12 @@ export function offlineView(
 ): IdentityView {
   const view = new IdentityView(settings);
   const skipped = new Set<string>();
-  for (const { kind, namespace, name, object, source } of objects) {
-    if (!isIdentityKind(kind)) {
-      skipped.add(kind);
+  for (const each of objects) {
+    if (!isIdentityObject(each)) {
+      skipped.add(each.kind);
       continue;
     }
+    const { kind, namespace, name, object, source } = each;
     const errors = view.apply({ kind, namespace, name, object });
     for (const error of errors) warn(`${source}: ${kind} ${name}: ${error}`);
   }

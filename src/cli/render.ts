@@ -13,6 +13,7 @@ import { candidateMessage, policyFailures } from '../identity/policy-report.ts';
 import { type PolicyStatus, policyStatus } from '../identity/policy-status.ts';
 import { newTally } from '../identity/policy-tally.ts';
 import type { Fate } from '../identity/settle.ts';
+import type { JsonObject } from '../template/json-value.ts';
 import type { Command } from './command.ts';
 import { IDENTITY_FLAGS, identitySettings, offlineView, readObjects } from './offline-view.ts';
 import { formatTable } from './table.ts';
@@ -80,16 +81,24 @@ export type Rendering = {
 export const renderCommand: Command = async (args, { out, err, clock }) => {
   const { flags, positionals } = parseFlags(args, FLAGS);
   if (flags.help || (flags.file.length === 0 && positionals.length === 0)) {
-    out(flagsHelp('usage: signet render -f FILE… --objects FILE… --trust-domain NAME', FLAGS));
+    (flags.help ? out : err)(
+      flagsHelp('usage: signet render -f FILE… --objects FILE… --trust-domain NAME', FLAGS),
+    );
     return flags.help ? 0 : 2;
   }
   const warn = (line: string) => err(`warning: ${line}`);
-  const policies = readObjects([...flags.file, ...positionals], warn);
-  const objects = [...readObjects(flags.objects, warn), ...policies];
+  let isComplete = true;
+  const onError = (line: string) => {
+    isComplete = false;
+    err(`error: ${line}`);
+  };
+  const policies = readObjects([...flags.file, ...positionals], onError);
+  const objects = [...readObjects(flags.objects, onError), ...policies];
   const view = offlineView(objects, { settings: identitySettings(flags), warn });
   const rendering = render(view, objects, clock.now());
   out(flags.output === 'json' ? JSON.stringify(rendering, undefined, 2) : asTable(rendering));
-  return 0;
+  // What could be read is shown all the same; a pipeline must not take it for everything.
+  return isComplete ? 0 : 1;
 };
 
 /** Everything that the policies among `objects` make, in a stable order. */
@@ -109,17 +118,15 @@ export function render(
           compareText(a.namespace, b.namespace) ||
           compareText(a.pod, b.pod),
       ),
-    policies: objects
-      .filter(({ kind }) => kind === 'ClusterSPIFFEID')
-      .map(({ name, object }) => {
-        const findings = validateClusterSpiffeId(object, view.index.settings);
-        return {
-          name,
-          status: policyStatus(view, name, { previous: [], now }) ?? {},
-          accepted: findings.errors.length === 0,
-          message: [...findings.errors, ...findings.warnings].join('; '),
-        };
-      }),
+    policies: [...policyObjects(objects)].map(([name, object]) => {
+      const findings = validateClusterSpiffeId(object, view.index.settings);
+      return {
+        name,
+        status: policyStatus(view, name, { previous: [], now }) ?? {},
+        accepted: findings.errors.length === 0,
+        message: [...findings.errors, ...findings.warnings].join('; '),
+      };
+    }),
     failures: [...view.index.matcher.slots]
       .toSorted((a, b) => compareText(a.policy.name, b.policy.name))
       .flatMap((slot) =>
@@ -129,6 +136,12 @@ export function render(
         })),
       ),
   };
+}
+
+/** The policies by name; of one that is in several files, the last, as the view has it. */
+function policyObjects(objects: readonly ManifestObject[]): ReadonlyMap<string, JsonObject> {
+  const policies = objects.filter(({ kind }) => kind === 'ClusterSPIFFEID');
+  return new Map(policies.map(({ name, object }) => [name, object]));
 }
 
 const SHOWN: ReadonlySet<Fate> = new Set(['Served', 'SelectorMismatch', 'Undecidable']);

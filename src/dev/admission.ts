@@ -3,8 +3,9 @@
 
 import { findKind } from '../crds/custom-resource-definition.ts';
 import { checkSchema } from '../crds/schema/check-schema.ts';
+import { objectIn, textIn } from '../identity/objects.ts';
 import type { IdentitySettings } from '../identity/settings.ts';
-import type { JsonObject } from '../template/json-value.ts';
+import { isJsonObject, type JsonObject, ownValue } from '../template/json-value.ts';
 import { applyPatch } from '../webhook/json-patch.ts';
 import { mutatePod } from '../webhook/mutate-pod.ts';
 import { validateCustomResource } from '../webhook/validate-custom-resource.ts';
@@ -31,7 +32,29 @@ export function admit(
   stored: JsonObject | undefined,
   options: AdmissionOptions,
 ): Admitted {
+  const errors = nameErrors(item);
+  if (errors.length > 0) return { object: undefined, errors, warnings: [] };
   return item.kind === 'Pod' ? admitPod(item, options) : admitOther(item, stored, options);
+}
+
+const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const SUBDOMAIN = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
+
+/** Names become parts of paths and of IDs. */
+function nameErrors({ kind, namespace, name, object }: ClusterObject): readonly string[] {
+  const errors: string[] = [];
+  if (!SUBDOMAIN.test(name)) errors.push('metadata.name: must be a DNS name in lower case');
+  if (namespace !== '' && !LABEL.test(namespace)) {
+    errors.push('metadata.namespace: must be a DNS label in lower case');
+  }
+  if (kind !== 'Pod') return errors;
+  const volumes = ownValue(objectIn(object, 'spec'), 'volumes');
+  for (const [index, volume] of (Array.isArray(volumes) ? volumes : []).entries()) {
+    if (!isJsonObject(volume) || !LABEL.test(textIn(volume, 'name'))) {
+      errors.push(`spec.volumes[${index}].name: must be a DNS label in lower case`);
+    }
+  }
+  return errors;
 }
 
 function admitPod(item: ClusterObject, options: AdmissionOptions): Admitted {

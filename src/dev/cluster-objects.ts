@@ -2,11 +2,12 @@
 // itself is added (namespaces, one node, endpoint slices, UIDs, times), the rest is left out by name.
 
 import { CodedError } from '../base/errors.ts';
-import { type IdentityKind, isIdentityKind } from '../identity/identity-view.ts';
+import type { IdentityKind } from '../identity/identity-view.ts';
 import { objectIn, textIn } from '../identity/objects.ts';
 import { type JsonObject, ownValue } from '../template/json-value.ts';
+import { isIdentityObject, isWorkload } from './kinds.ts';
 import type { ManifestObject } from './read-manifests.ts';
-import { podsOf, uidOf, WORKLOAD_KINDS } from './workloads.ts';
+import { podsOf, uidOf } from './workloads.ts';
 
 export const DEV_NODE = 'dev';
 
@@ -36,10 +37,10 @@ export function clusterObjects(manifests: readonly ManifestObject[]): ClusterObj
   for (const manifest of manifests) {
     const placed = place(manifest);
     try {
-      const made = WORKLOAD_KINDS.has(placed.kind) ? podsOf(placed) : [placed];
+      const made = isWorkload(placed) ? podsOf(placed) : [placed];
       for (const each of made) {
-        if (isIdentityKind(each.kind)) objects.push({ ...each, kind: each.kind });
-        else if (!HARMLESS.has(each.kind)) skipped.set(each.kind, each.source);
+        if (isIdentityObject(each)) objects.push(each);
+        else if (!HARMLESS.has(each.kind)) skipped.set(nameOfKind(each), each.source);
       }
     } catch (thrown) {
       warnings.push(CodedError.from(thrown).message);
@@ -52,8 +53,14 @@ export function clusterObjects(manifests: readonly ManifestObject[]): ClusterObj
 }
 
 function place(manifest: ManifestObject): ManifestObject {
-  const isNamespaced = NAMESPACED.has(manifest.kind) || WORKLOAD_KINDS.has(manifest.kind);
+  const isNamespaced =
+    (isIdentityObject(manifest) && NAMESPACED.has(manifest.kind)) || isWorkload(manifest);
   return { ...manifest, namespace: isNamespaced ? manifest.namespace || 'default' : '' };
+}
+
+/** `Secret`, or `serving.knative.dev/v1 Service`. */
+function nameOfKind({ apiVersion, kind }: ManifestObject): string {
+  return apiVersion.includes('/') ? `${apiVersion} ${kind}` : kind;
 }
 
 function unique(objects: readonly ClusterObject[], warnings: string[]): readonly ClusterObject[] {
@@ -124,7 +131,8 @@ function born(item: ClusterObject, order: number): ClusterObject {
   const metadata: JsonObject = {
     ...given,
     ...(namespace === '' ? {} : { namespace }),
-    uid: textIn(given, 'uid') || uidOf(kind, namespace, name),
+    // As the API server does, whatever a manifest says: other objects are made to agree with it.
+    uid: uidOf(kind, namespace, name),
     creationTimestamp: textIn(given, 'creationTimestamp') || created,
     labels:
       kind === 'Namespace'

@@ -2,7 +2,6 @@
 // fed by a directory of manifests. Only where objects come from and who plays the kubelet is its own.
 
 import type { Clock } from '../base/clock.ts';
-import { CodedError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { IdentityView } from '../identity/identity-view.ts';
 import { type PodObject, readPod } from '../identity/objects.ts';
@@ -64,6 +63,8 @@ export class DevEnvironment {
   readonly #runner: PodRunner;
   readonly #audit: FileAuditLog;
   readonly #sockets = new Map<string, string>();
+  /** What is wrong with the manifests as they are, and was said. */
+  #said: ReadonlySet<string> = new Set();
 
   constructor(options: DevOptions) {
     const { run, settings, clock, log, listener } = options;
@@ -81,7 +82,7 @@ export class DevEnvironment {
     this.#audit = new FileAuditLog(run.auditLog, clock);
     this.issuer = createIssuer({
       trustDomain: settings.trustDomain,
-      store: new FileAuthorityStore(run.authorities),
+      store: new FileAuthorityStore(run.authoritiesOf(settings.trustDomain)),
       pods: this.#source,
       authenticator: this.#authenticator,
       audit: this.#audit,
@@ -99,7 +100,7 @@ export class DevEnvironment {
       },
       onUnpublished: (pod) => {
         this.#sockets.delete(pod.uid);
-        if (pod.name === '') return;
+        if (pod.name === '') return run.unlinkDangling();
         run.unlinkSocket(pod);
         listener.onPodGone(pod);
       },
@@ -136,9 +137,11 @@ export class DevEnvironment {
       this.#applyManifests(first.value);
       start(this.issuer.run(stop.signal));
       await Promise.race([this.issuer.authorities.first(() => true, stop.signal), ...parts]);
+      if (stop.signal.aborted) return void (await Promise.all(parts));
       const nodes = { log, signal: stop.signal };
       start((await listenForNodes(this.issuer, run.issuerSocket, nodes)).ended);
       await this.#startPlugin(start, stop.signal, { trustDomain: settings.trustDomain, version });
+      if (stop.signal.aborted) return void (await Promise.all(parts));
       await this.#runner.register();
       this.#sync.adopt(this.#runner.leftBehind());
       this.#sync.set(this.#runnablePods());
@@ -146,6 +149,10 @@ export class DevEnvironment {
       start(this.#source.run(stop.signal));
       start(this.#follow(sets));
       await Promise.all(parts);
+    } catch (err) {
+      // Told to stop, calls of one part to another may be cut short: that is no failure.
+      if (!signal.aborted) throw err;
+      log.info({ err }, 'Stopped in the middle of something');
     } finally {
       stop.abort();
       signal.removeEventListener('abort', onAbort);
@@ -180,7 +187,6 @@ export class DevEnvironment {
     );
     start(plugin);
     await Promise.race([ready.promise, plugin]);
-    if (signal.aborted) throw new CodedError('aborted', 'stopped before the plugin was ready');
   }
 
   async #follow(sets: AsyncIterable<ManifestSet>): Promise<void> {
@@ -192,8 +198,11 @@ export class DevEnvironment {
 
   #applyManifests({ objects, errors }: ManifestSet): void {
     const { listener, clock } = this.#options;
-    const { changes, notices } = this.#store.apply(objects);
-    for (const line of [...errors, ...notices]) listener.onNotice(line);
+    const { changes, notices, warnings } = this.#store.apply(objects);
+    const standing = [...errors, ...warnings];
+    for (const line of standing) if (!this.#said.has(line)) listener.onNotice(line);
+    for (const line of notices) listener.onNotice(line);
+    this.#said = new Set(standing);
     // Time as a floor: what a plugin remembers of an earlier run is never newer.
     const version = BigInt(Math.max(clock.now(), Number(this.#source.version) + 1));
     this.#source.apply(changes, version);

@@ -11,8 +11,10 @@ import type { ManifestObject } from './read-manifests.ts';
 
 export type StoreChanges = {
   readonly changes: readonly ObjectChange[];
-  /** Refusals and warnings, one line each, naming file, object and field. */
+  /** What admission says of objects that are new or changed, one line each, naming the field. */
   readonly notices: readonly string[];
+  /** What is wrong with the set as a whole, for as long as it is so. */
+  readonly warnings: readonly string[];
 };
 
 type Stored = {
@@ -41,7 +43,7 @@ export class DevStore {
   /** Makes the store hold what these manifests stand for. */
   apply(manifests: readonly ManifestObject[]): StoreChanges {
     const { objects, warnings } = clusterObjects(manifests);
-    const notices = [...warnings];
+    const notices: string[] = [];
     const changes: ObjectChange[] = [];
     const named = new Set(objects.map(keyOfObject));
     for (const [key, { item, object }] of this.#stored) {
@@ -54,7 +56,7 @@ export class DevStore {
       const change = this.#applyOne(item, notices);
       if (change !== undefined) changes.push(change);
     }
-    return { changes, notices };
+    return { changes, notices, warnings };
   }
 
   #applyOne(item: ClusterObject, notices: string[]): ObjectChange | undefined {

@@ -2,7 +2,7 @@
 // in many ways, so a notice from the file system only means "look again"; a look now and then makes
 // up for notices that never come.
 
-import { readdirSync, readFileSync, statSync, watch } from 'node:fs';
+import { type Dirent, readdirSync, readFileSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { CodedError, invalid } from '../base/errors.ts';
@@ -64,12 +64,21 @@ export async function* watchDirectory(
   yield last;
   for await (const _ of notices.watch(signal)) {
     await clock.sleep(SETTLE_MS, signal);
-    const now = readDirectory(path, last);
+    const now = readAgain(path, last);
     const text = JSON.stringify(now);
     if (text === shown) continue;
     last = now;
     shown = text;
     yield now;
+  }
+}
+
+// A directory that is replaced is not there for a moment, and takes nothing away either.
+function readAgain(path: string, last: ManifestSet): ManifestSet {
+  try {
+    return readDirectory(path, last);
+  } catch (thrown) {
+    return { objects: last.objects, errors: [CodedError.from(thrown).message] };
   }
 }
 
@@ -90,11 +99,22 @@ function manifestFiles(path: string): readonly string[] {
   }
   if (!isDirectory) throw invalid(`${path}: not a directory`);
   const files = readdirSync(path, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && MANIFEST.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((entry) => MANIFEST.test(entry.name))
+    .map((entry) => ({ path: join(entry.parentPath, entry.name), entry }))
+    .filter(({ path: file, entry }) => entry.isFile() || isLinkToFile(file, entry))
+    .map(({ path: file }) => file)
     .toSorted();
   if (files.length > MAX_FILES) throw invalid(`${path}: more than ${MAX_FILES} manifests`);
   return files;
+}
+
+function isLinkToFile(file: string, entry: Dirent): boolean {
+  if (!entry.isSymbolicLink()) return false;
+  try {
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
 }
 
 function identity({ kind, namespace, name }: ManifestObject): string {

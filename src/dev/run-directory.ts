@@ -3,21 +3,24 @@
 
 import { createHash } from 'node:crypto';
 import {
-  closeSync,
-  constants,
+  existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
-  openSync,
+  readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   symlinkSync,
-  writeSync,
+  truncateSync,
+  writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { invalid } from '../base/errors.ts';
+import { type CodedError, invalid } from '../base/errors.ts';
 import { MAX_SOCKET_PATH_BYTES } from '../node/volume/hidden-listener.ts';
 import { PUBLIC_SOCKET } from '../node/volume/volume-directory.ts';
+import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 
 export type RunDirectoryOptions = {
   /** The manifests' directory: the default run directory is derived from it. */
@@ -33,11 +36,10 @@ const MAX_LINK_NAME = 40;
 
 export class RunDirectory {
   readonly path: string;
-  readonly #lock: string;
+  #lock = '';
 
   private constructor(path: string) {
     this.path = path;
-    this.#lock = join(path, 'lock');
   }
 
   /** Makes or takes up a run directory; throws `invalid-argument` naming what is wrong with it. */
@@ -52,7 +54,7 @@ export class RunDirectory {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     requirePrivate(path);
     const directory = new RunDirectory(path);
-    directory.#takeLock();
+    directory.#lock = directory.#takeLock();
     for (const name of ['kubelet/pods', 'kubelet/plugins_registry', 'pods']) {
       mkdirSync(join(path, name), { recursive: true, mode: 0o700 });
     }
@@ -63,8 +65,9 @@ export class RunDirectory {
     return join(this.path, 'kubelet');
   }
 
-  get authorities(): string {
-    return join(this.path, 'authorities');
+  /** Each trust domain has authorities of its own: an edit that renames it starts anew. */
+  authoritiesOf(trustDomain: TrustDomain): string {
+    return join(this.path, `authorities-${trustDomain}`);
   }
 
   get auditLog(): string {
@@ -81,8 +84,11 @@ export class RunDirectory {
    */
   linkSocket(pod: { namespace: string; name: string }, volumeDirectory: string): string {
     const link = join(this.path, 'pods', linkName(pod));
-    rmSync(link, { force: true });
-    symlinkSync(volumeDirectory, link);
+    const draft = join(this.path, 'link');
+    rmSync(draft, { force: true });
+    symlinkSync(volumeDirectory, draft);
+    // A workload of an earlier run may dial at any moment: there is always one or the other.
+    renameSync(draft, link);
     return join(link, PUBLIC_SOCKET);
   }
 
@@ -90,21 +96,70 @@ export class RunDirectory {
     rmSync(join(this.path, 'pods', linkName(pod)), { force: true });
   }
 
-  /** Lets the next process in. Everything else stays. */
-  close(): void {
-    rmSync(this.#lock, { force: true });
+  /** Removes links of an earlier run to volumes that are gone. */
+  unlinkDangling(): void {
+    const links = join(this.path, 'pods');
+    for (const name of readdirSync(links)) {
+      if (!existsSync(join(links, name))) rmSync(join(links, name), { force: true });
+    }
   }
 
-  #takeLock(): void {
-    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-    const holder = readHolder(this.#lock);
-    if (holder !== undefined && holder.start === startTime(holder.pid)) {
-      throw invalid(`--run-dir: ${this.path} is in use by process ${holder.pid}`);
+  /** Lets the next process in. Everything else stays. */
+  close(): void {
+    if (existsSync(this.#lock)) truncateSync(this.#lock);
+  }
+
+  // Locks are numbered and the highest one counts; it is left there when its process ends, so numbers
+  // only rise. A lock appears whole, by link(2), which never replaces: of several processes that find
+  // the same one left behind, one makes the next. One that comes late finds a higher number.
+  #takeLock(): string {
+    const own = join(this.path, `claim-${process.pid}`);
+    rmSync(own, { force: true });
+    try {
+      writeFileSync(own, `${process.pid} ${startTime(process.pid)}\n`, { mode: 0o600, flag: 'wx' });
+      const last = this.#lastLock();
+      this.#refuseWhileHeld(readLock(this.#lockPath(last)));
+      const number = last + 1;
+      linkSync(own, this.#lockPath(number));
+      if (this.#lastLock() > number) {
+        rmSync(this.#lockPath(number), { force: true });
+        throw this.#inUse('another process');
+      }
+      for (const older of this.#locks()) {
+        if (older < number) rmSync(this.#lockPath(older), { force: true });
+      }
+      return this.#lockPath(number);
+    } catch (thrown) {
+      throw isExisting(thrown) ? this.#inUse('another process') : thrown;
+    } finally {
+      rmSync(own, { force: true });
     }
-    rmSync(this.#lock, { force: true });
-    const fd = openSync(this.#lock, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-    writeSync(fd, `${process.pid} ${startTime(process.pid)}\n`);
-    closeSync(fd);
+  }
+
+  #locks(): readonly number[] {
+    return readdirSync(this.path).flatMap((name) => {
+      const number = /^lock-([1-9][0-9]{0,14})$/.exec(name)?.[1];
+      return number === undefined ? [] : [Number(number)];
+    });
+  }
+
+  #lastLock(): number {
+    return Math.max(0, ...this.#locks());
+  }
+
+  #lockPath(number: number): string {
+    return join(this.path, `lock-${number}`);
+  }
+
+  // A lock that was given up is empty; one that a full disk cut short is nobody's.
+  #refuseWhileHeld(text: string | undefined): void {
+    const [pid = '', start] = (text ?? '').trim().split(' ');
+    if (!/^[1-9][0-9]*$/.test(pid) || start === undefined || start !== startTime(pid)) return;
+    throw this.#inUse(`process ${pid}`);
+  }
+
+  #inUse(by: string): CodedError {
+    return invalid(`--run-dir: ${this.path} is in use by ${by}`);
   }
 }
 
@@ -130,7 +185,7 @@ function linkName({ namespace, name }: { namespace: string; name: string }): str
 }
 
 // A process id alone may be somebody else's by now; with its start time it is one process.
-function startTime(pid: number): string | undefined {
+function startTime(pid: number | string): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
@@ -139,11 +194,14 @@ function startTime(pid: number): string | undefined {
   }
 }
 
-function readHolder(lock: string): { pid: number; start: string | undefined } | undefined {
+function readLock(path: string): string | undefined {
   try {
-    const [pid = '', start] = readFileSync(lock, 'latin1').trim().split(' ');
-    return { pid: Number(pid), start };
+    return readFileSync(path, 'latin1');
   } catch {
     return undefined;
   }
+}
+
+function isExisting(thrown: unknown): boolean {
+  return thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST';
 }

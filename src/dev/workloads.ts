@@ -7,8 +7,6 @@ import { objectIn } from '../identity/objects.ts';
 import { type JsonObject, ownValue } from '../template/json-value.ts';
 import type { ManifestObject } from './read-manifests.ts';
 
-export const WORKLOAD_KINDS: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'Job']);
-
 const MAX_REPLICAS = 250;
 
 type Owner = { readonly kind: string; readonly name: string; readonly apiVersion: string };

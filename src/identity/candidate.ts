@@ -3,6 +3,7 @@
 
 import { CodedError, invalid } from '../base/errors.ts';
 import type { ClusterSpiffeIdPolicy } from '../crds/cluster-spiffe-id-policy.ts';
+import { checkSelectorForm } from '../crds/workload-selector.ts';
 import {
   isReservedPath,
   parseSpiffeId,
@@ -16,7 +17,6 @@ import { checkForgeable } from './forgeable.ts';
 import { readsNode } from './policy.ts';
 import type { IdentitySettings } from './settings.ts';
 import {
-  checkWorkloadSelector,
   judgeSelectors,
   type SelectorSubject,
   type SelectorVerdict,
@@ -123,7 +123,7 @@ function renderSelectors(policy: ClusterSpiffeIdPolicy, data: TemplateData): rea
   if (policy.workloadSelectorTemplates.length === 0) return NONE;
   const selectors = policy.workloadSelectorTemplates.map((template) => {
     const selector = renderValue(template, data, 'workloadSelectorTemplates');
-    checkWorkloadSelector(selector);
+    checkSelectorForm(selector);
     return selector;
   });
   return unique(selectors).toSorted();

@@ -19,7 +19,7 @@ import { type RefusalReason, refusalOf } from './pod-identity.ts';
 import { comparePreference } from './policy.ts';
 import { type NamespaceVerdicts, newVerdicts, PolicyMatcher, type Slot } from './policy-matcher.ts';
 import { NO_OUTCOME, PolicyTallies, type PolicyTally } from './policy-tally.ts';
-import { selects } from './selectors.ts';
+import { isSameSelection, selects } from './selectors.ts';
 import { ServiceNames } from './service-names.ts';
 import { type IdentitySettings, namespaceFilter } from './settings.ts';
 import { isSameWinners, settle } from './settle.ts';
@@ -50,10 +50,6 @@ export class IdentityIndex {
     return this.#namespaces;
   }
 
-  node(name: string): NodeObject | undefined {
-    return this.#nodes.get(name);
-  }
-
   setPod(object: PodObject): void {
     const pod = this.pods.set(object);
     this.#changed.add(object.uid);
@@ -63,7 +59,8 @@ export class IdentityIndex {
   deletePod(uid: string): void {
     const pod = this.pods.delete(uid);
     if (pod === undefined) return;
-    this.#tallies.recount(pod.outcome, NO_OUTCOME);
+    const { settledCandidates, fates } = pod;
+    this.#tallies.recount({ candidates: settledCandidates, fates }, NO_OUTCOME);
     this.#unsettled.delete(pod);
     this.#changed.add(uid);
   }
@@ -83,9 +80,7 @@ export class IdentityIndex {
   /** Sets or, with undefined, removes a node; what its kubelet reports all the time changes nothing. */
   setNode(name: string, node: NodeObject | undefined): void {
     const known = this.#nodes.get(name);
-    if (node !== undefined && known !== undefined && isSameNode(known, node)) {
-      return;
-    }
+    if (node !== undefined && known !== undefined && isSameNode(known, node)) return;
     if (node === undefined) this.#nodes.delete(name);
     else this.#nodes.set(name, node);
     for (const pod of this.pods.onNode(name)) this.#rederive(pod);
@@ -102,6 +97,10 @@ export class IdentityIndex {
   /** Sets or, with undefined, removes a policy; only pods that either of the two selects are touched. */
   setPolicy(name: string, policy: ClusterSpiffeIdPolicy | undefined): void {
     const before = this.matcher.get(name);
+    if (before !== undefined && policy !== undefined && isSameSelection(before.policy, policy)) {
+      this.#replace(before, policy);
+      return;
+    }
     if (before !== undefined) this.#withdraw(before);
     if (policy === undefined) return;
     const slot = this.matcher.add(policy);
@@ -150,6 +149,16 @@ export class IdentityIndex {
     const changed = this.#changed;
     this.#changed = new Set();
     return changed;
+  }
+
+  // Most edits leave the selectors alone, and so the pods.
+  #replace(slot: Slot, policy: ClusterSpiffeIdPolicy): void {
+    const before = slot.policy;
+    slot.policy = policy;
+    for (const pod of this.podsOf(slot)) {
+      this.#unsettle(pod);
+      pod.replaceCandidate(before, makeCandidate(policy, this.#contextOf(pod)));
+    }
   }
 
   #withdraw(slot: Slot): void {
@@ -216,17 +225,19 @@ export class IdentityIndex {
 
   #settle(pod: IndexedPod): void {
     if (pod.isSettled) return;
-    const { candidates, outcome } = pod;
-    const { fates, winners } = settle(candidates);
+    const { candidates, settledCandidates } = pod;
+    const { fates, winners } = settle(candidates, pod);
     const refusal = winners.length > 0 ? '' : this.#refusalOf(pod, fates);
     if (refusal !== pod.refusal || !isSameWinners(winners, pod.winners)) {
       this.#changed.add(pod.object.uid);
     }
-    pod.outcome = { candidates, fates };
+    const before = { candidates: settledCandidates, fates: pod.fates };
+    this.#tallies.recount(before, { candidates, fates });
+    pod.settledCandidates = candidates;
+    pod.fates = fates;
     pod.winners = winners;
     pod.refusal = refusal;
     pod.isSettled = true;
-    this.#tallies.recount(outcome, pod.outcome);
   }
 
   #refusalOf(pod: IndexedPod, fates: IndexedPod['fates']): RefusalReason {

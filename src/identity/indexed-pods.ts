@@ -6,15 +6,16 @@ import type { Candidate } from './candidate.ts';
 import { isNodeOwned, type PodObject } from './objects.ts';
 import type { RefusalReason } from './pod-identity.ts';
 import { comparePreference } from './policy.ts';
-import { NO_OUTCOME } from './policy-tally.ts';
 import type { Fate, Winner } from './settle.ts';
 
 export class IndexedPod {
   object: PodObject;
   /** What policies make of it, in order of preference; replaced, never changed. */
   candidates: readonly Candidate[] = [];
-  /** What was settled last; says something about `candidates` only while it is settled. */
-  outcome = NO_OUTCOME;
+  /** What was settled last; they are `candidates` while it is settled. */
+  settledCandidates: readonly Candidate[] = [];
+  /** One for each settled candidate, in their order. */
+  fates: readonly Fate[] = [];
   winners: readonly Winner[] = [];
   /** Why there are no winners, restrictions aside. */
   refusal: RefusalReason | '' = 'NoPolicy';
@@ -26,6 +27,17 @@ export class IndexedPod {
     this.isNodeOwned = isNodeOwned(object);
   }
 
+  /** Puts a candidate in the place of what another version of its policy made. */
+  replaceCandidate(policy: Candidate['policy'], candidate: Candidate): void {
+    const at = this.candidates.findIndex((other) => other.policy === policy);
+    if (at !== -1 && comparePreference(policy, candidate.policy) === 0) {
+      this.candidates = this.candidates.with(at, candidate);
+      return;
+    }
+    this.candidates = this.candidates.filter((other) => other.policy !== policy);
+    this.addCandidate(candidate);
+  }
+
   addCandidate(candidate: Candidate): void {
     const { candidates } = this;
     const after = candidates.findIndex(
@@ -33,10 +45,6 @@ export class IndexedPod {
     );
     this.candidates =
       after === -1 ? [...candidates, candidate] : candidates.toSpliced(after, 0, candidate);
-  }
-
-  get fates(): readonly Fate[] {
-    return this.outcome.fates;
   }
 }
 

@@ -9,7 +9,8 @@ import { selects } from './selectors.ts';
 
 /** A policy in the matcher. */
 export type Slot = {
-  readonly policy: ClusterSpiffeIdPolicy;
+  /** Replaced only by one that selects the same. */
+  policy: ClusterSpiffeIdPolicy;
   /** Index into the verdicts of namespaces. */
   readonly index: number;
   /** What it hangs on: a key with values, a key alone, or nothing. */
@@ -60,6 +61,7 @@ export class PolicyMatcher {
     const slot = this.#slots.get(name);
     if (slot === undefined) return undefined;
     for (const set of this.#places(slot)) set.delete(slot);
+    if (slot.anchor !== undefined) this.#prune(slot.anchor);
     this.#count(slot.policy, -1);
     this.#slots.delete(name);
     this.#free.push(slot.index);
@@ -123,6 +125,14 @@ export class PolicyMatcher {
     if (anchor.operator === 'Exists') return [getOrMake(this.#byKey, anchor.key, newSet)];
     const values = getOrMake(this.#byValue, anchor.key, () => new Map<string, Set<Slot>>());
     return [...new Set(anchor.values)].map((value) => getOrMake(values, value, newSet));
+  }
+
+  // Every key that is kept is looked for in every pod.
+  #prune({ key, values }: Requirement): void {
+    if (this.#byKey.get(key)?.size === 0) this.#byKey.delete(key);
+    const byValue = this.#byValue.get(key);
+    for (const value of values) if (byValue?.get(value)?.size === 0) byValue.delete(value);
+    if (byValue?.size === 0) this.#byValue.delete(key);
   }
 
   #count({ podSelector }: ClusterSpiffeIdPolicy, by: 1 | -1): void {

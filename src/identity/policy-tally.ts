@@ -41,6 +41,7 @@ export class PolicyTallies {
     for (let at = 0; at < length; at += 1) {
       const was = before.fates[at];
       const is = after.fates[at];
+      if (was === is && before.candidates[at] === after.candidates[at]) continue;
       const policyBefore = before.candidates[at]?.policy.name;
       const policyAfter = after.candidates[at]?.policy.name;
       if (was === is && policyBefore === policyAfter) continue;

@@ -1,16 +1,7 @@
-// A ClusterSPIFFEID ready to be applied, or why it cannot be. A policy that got past admission and
-// does not parse serves nobody and says so.
+// What policies have to do with each other: which wins, which comes first, what they read.
 
 import type { ClusterSpiffeIdPolicy } from '../crds/cluster-spiffe-id-policy.ts';
 import { parseTemplate, type Template } from '../template/template.ts';
-
-export type BrokenPolicy = {
-  readonly name: string;
-  readonly uid: string;
-  readonly className: string;
-  readonly generation: number;
-  readonly errors: readonly string[];
-};
 
 /** The parent of every entry of a node, as upstream has it by default (compatibility E6). */
 export const PARENT_ID_TEMPLATE = parseTemplate(

@@ -21,6 +21,20 @@ export function firstUnmet(
   return selector?.requirements.find((requirement) => !meets(requirement, labels));
 }
 
+type Selection = {
+  readonly podSelector: LabelSelector | undefined;
+  readonly namespaceSelector: LabelSelector | undefined;
+};
+
+/** Whether two policies have the very same selectors. */
+export function isSameSelection(a: Selection, b: Selection): boolean {
+  return selectionText(a) === selectionText(b);
+}
+
+function selectionText({ podSelector, namespaceSelector }: Selection): string {
+  return JSON.stringify([podSelector, namespaceSelector]);
+}
+
 export function formatRequirement({ key, operator, values }: Requirement): string {
   return operator === 'In' || operator === 'NotIn'
     ? `${key} ${operator} (${values.join(', ')})`

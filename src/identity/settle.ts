@@ -2,7 +2,7 @@
 // concerns one pod only, because every entry carries the pod's UID as a selector.
 
 import type { Candidate, CandidateReason, Entry } from './candidate.ts';
-import { compareAge, comparePreference } from './policy.ts';
+import { compareAge } from './policy.ts';
 
 /** What became of one candidate. */
 export type Fate =
@@ -32,44 +32,63 @@ export type Winner = {
 };
 
 const NO_ENTRIES: readonly Entry[] = [];
+const NOTHING: Settlement = { fates: [], winners: [] };
 
 /**
- * Settles the candidates of one pod. While one that counts cannot be judged nothing is served: an
- * answer is complete or none, because what a complete answer does not name is withdrawn.
+ * Settles the candidates of one pod, which come in order of preference. While one that counts cannot
+ * be judged nothing is served: an answer is complete or none, because what a complete answer does not
+ * name is withdrawn. `before` is the pod's last settlement.
  */
-export function settle(candidates: readonly Candidate[]): Settlement {
+export function settle(candidates: readonly Candidate[], before: Settlement = NOTHING): Settlement {
   const fates = candidates.map(fateAlone);
-  // Whether anybody is served without fallbacks.
-  if (candidates.some(({ policy }, at) => fates[at] === 'Served' && !policy.isFallback)) {
-    for (const [at, { policy }] of candidates.entries()) {
-      if (policy.isFallback) fates[at] = 'FallbackUnused';
-    }
-  }
-  const isAnyMasked = mask(candidates, fates);
+  leaveFallbacks(candidates, fates);
+  const masked = mask(candidates, fates);
   if (fates.includes('ViewBehind')) {
     return { fates: fates.map((fate) => (fate === 'Served' ? 'ViewBehind' : fate)), winners: [] };
   }
+  return {
+    fates: isSameList(fates, before.fates) ? before.fates : fates,
+    winners: winnersOf(candidates, { fates, masked, before: before.winners }),
+  };
+}
+
+type Outcome = {
+  readonly fates: readonly Fate[];
+  readonly masked: readonly Entry[];
+  readonly before: readonly Winner[];
+};
+
+// Made of the winners before where they are the same, which most are: what lives long is not made
+// anew all the time.
+function winnersOf(
+  candidates: readonly Candidate[],
+  { fates, masked, before }: Outcome,
+): readonly Winner[] {
   const winners: Winner[] = [];
+  let isSame = true;
   for (let at = 0; at < candidates.length; at += 1) {
     const entry = candidates[at];
     if (entry?.kind !== 'entry' || fates[at] !== 'Served') continue;
-    const masked = isAnyMasked ? maskedBy(entry, candidates, fates) : NO_ENTRIES;
-    insert(winners, { entry, masked });
+    const known = before[winners.length];
+    const same = masked.length === 0 ? masked : sameAs(entry, masked);
+    const isKnown = known?.entry === entry && known.masked === same;
+    if (!isKnown) isSame = false;
+    winners.push(isKnown ? known : { entry, masked: same });
   }
-  return { fates, winners };
+  return isSame && winners.length === before.length ? before : winners;
 }
 
-// By insertion, because candidates nearly always come in order of preference already.
-function insert(winners: Winner[], winner: Winner): void {
-  let at = winners.length;
-  winners.push(winner);
-  for (; at > 0; at -= 1) {
-    const before = winners[at - 1];
-    if (before === undefined) break;
-    if (comparePreference(before.entry.policy, winner.entry.policy) <= 0) break;
-    winners[at] = before;
+function leaveFallbacks(candidates: readonly Candidate[], fates: Fate[]): void {
+  let hasFallback = false;
+  let isServed = false;
+  for (let at = 0; at < candidates.length; at += 1) {
+    if (candidates[at]?.policy.isFallback === true) hasFallback = true;
+    else if (fates[at] === 'Served') isServed = true;
   }
-  winners[at] = winner;
+  if (!hasFallback || !isServed) return;
+  for (let at = 0; at < candidates.length; at += 1) {
+    if (candidates[at]?.policy.isFallback === true) fates[at] = 'FallbackUnused';
+  }
 }
 
 function fateAlone(candidate: Candidate): Fate {
@@ -85,36 +104,33 @@ function fateAlone(candidate: Candidate): Fate {
 }
 
 // Of each two that make the same entry the younger is masked, which leaves the oldest of all.
-function mask(candidates: readonly Candidate[], fates: Fate[]): boolean {
-  let isAnyMasked = false;
+function mask(candidates: readonly Candidate[], fates: Fate[]): readonly Entry[] {
+  let masked = NO_ENTRIES;
   for (let at = 1; at < candidates.length; at += 1) {
     const entry = candidates[at];
     if (entry?.kind !== 'entry' || fates[at] === 'FallbackUnused') continue;
+    const { length } = entry.spiffeId;
     for (let before = 0; before < at && fates[at] !== 'Masked'; before += 1) {
       const other = candidates[before];
-      if (other?.kind !== 'entry' || other.spiffeId !== entry.spiffeId) continue;
+      if (other?.kind !== 'entry') continue;
+      // The lengths first, because they nearly always tell.
+      if (other.spiffeId.length !== length || other.spiffeId !== entry.spiffeId) continue;
       if (isOut(fates[before]) || !isSameEntry(entry, other)) continue;
-      fates[compareAge(entry.policy, other.policy) < 0 ? before : at] = 'Masked';
-      isAnyMasked = true;
+      const isOlder = compareAge(entry.policy, other.policy) < 0;
+      fates[isOlder ? before : at] = 'Masked';
+      masked = [...masked, isOlder ? other : entry];
     }
   }
-  return isAnyMasked;
+  return masked;
 }
 
 function isOut(fate: Fate | undefined): boolean {
   return fate === 'FallbackUnused' || fate === 'Masked';
 }
 
-function maskedBy(
-  winner: Entry,
-  candidates: readonly Candidate[],
-  fates: readonly Fate[],
-): readonly Entry[] {
-  const masked = candidates.filter(
-    (other, at): other is Entry =>
-      fates[at] === 'Masked' && other.kind === 'entry' && isSameEntry(winner, other),
-  );
-  return masked.length === 0 ? NO_ENTRIES : masked;
+function sameAs(winner: Entry, masked: readonly Entry[]): readonly Entry[] {
+  const same = masked.filter((other) => isSameEntry(winner, other));
+  return same.length === 0 ? NO_ENTRIES : same;
 }
 
 // The parent is the pod's node and so the same for all (compatibility R3).
@@ -128,7 +144,7 @@ function isSameEntry(a: Entry, b: Entry): boolean {
 
 /** Whether two settlements give a pod the very same. */
 export function isSameWinners(a: readonly Winner[], b: readonly Winner[]): boolean {
-  return a.length === b.length && a.every((winner, index) => isSameWinner(winner, b[index]));
+  return a === b || (a.length === b.length && a.every((winner, at) => isSameWinner(winner, b[at])));
 }
 
 function isSameWinner({ entry, masked }: Winner, other: Winner | undefined): boolean {
@@ -154,5 +170,8 @@ function isSameContent(a: Entry, b: Entry): boolean {
 }
 
 function isSameList(a: readonly string[], b: readonly string[]): boolean {
-  return a === b || (a.length === b.length && a.every((item, index) => item === b[index]));
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at += 1) if (a[at] !== b[at]) return false;
+  return true;
 }

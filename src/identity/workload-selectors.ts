@@ -2,7 +2,6 @@
 // the whole pod either has an identity or not, so only what holds for the whole pod counts, and
 // what cannot be proven is never guessed.
 
-import { invalid } from '../base/errors.ts';
 import { type JsonObject, ownValue } from '../template/json-value.ts';
 import { type PodObject, textIn } from './objects.ts';
 
@@ -10,14 +9,6 @@ import { type PodObject, textIn } from './objects.ts';
 export type SelectorVerdict = 'holds' | 'fails' | 'undecidable';
 
 export type SelectorSubject = { readonly pod: PodObject; readonly namespaceLabels: JsonObject };
-
-/** Checks the form `type:value` (compatibility A4); throws `invalid-argument`. */
-export function checkWorkloadSelector(selector: string): void {
-  const colon = selector.indexOf(':');
-  if (colon <= 0 || colon === selector.length - 1) {
-    throw invalid(`selector "${selector}": must be type:value`);
-  }
-}
 
 /** Whether all selectors hold; one that fails decides, whatever the others are. */
 export function judgeSelectors(

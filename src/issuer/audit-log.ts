@@ -45,18 +45,28 @@ export type AuditLog = {
 /** What the first line follows. */
 export const GENESIS = '0'.repeat(64);
 const TAIL_BYTES = 64 * 1024;
+/** Written by its owner alone, or it is no evidence. */
+const WRITABLE_BY_OTHERS = 0o022;
+
+/** Writes some of the bytes and says how many, or throws and has written none: `writeSync`. */
+export type WriteSome = (fd: number, bytes: Uint8Array) => number;
 
 /** A file of JSON lines, continued where the last process stopped. */
 export class FileAuditLog implements AuditLog {
   readonly #fd: number;
   readonly #clock: Clock;
+  readonly #write: WriteSome;
   #sequence: number;
   #head: string;
+  /** The file ends in the middle of a line, which a full disk cut short. */
+  #isTorn = false;
 
-  constructor(path: string, clock: Clock) {
+  constructor(path: string, clock: Clock, write: WriteSome = writeSync) {
     this.#clock = clock;
+    this.#write = write;
     const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
     this.#fd = openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
+    checkOwned(this.#fd);
     const last = readLastLine(this.#fd);
     this.#head = last === undefined ? GENESIS : digest(last);
     this.#sequence = last === undefined ? 0 : sequenceOf(last);
@@ -73,10 +83,8 @@ export class FileAuditLog implements AuditLog {
       head = digest(line);
       return line;
     });
-    const bytes = Buffer.from(`${lines.join('\n')}\n`);
     try {
-      const written = writeSync(this.#fd, bytes);
-      if (written !== bytes.length) throw new Error(`wrote ${written} of ${bytes.length} bytes`);
+      this.#writeLines(lines);
     } catch (thrown) {
       throw new CodedError('unavailable', 'the audit log cannot be written', {
         cause: thrown,
@@ -87,10 +95,42 @@ export class FileAuditLog implements AuditLog {
     this.#sequence = sequence;
   }
 
-  close(): void {
-    fsyncSync(this.#fd);
-    closeSync(this.#fd);
+  // A full disk takes a part. Whole lines of it are in the chain from then on, though nothing is
+  // handed out for them; the next line must not be glued to the part of a line after them.
+  #writeLines(lines: readonly string[]): void {
+    const start = this.#isTorn ? '\n' : '';
+    const bytes = Buffer.from(`${start}${lines.join('\n')}\n`);
+    const written = this.#write(this.#fd, bytes);
+    if (written > 0) this.#isTorn = bytes[written - 1] !== LINE_FEED;
+    if (written === bytes.length) return;
+    let end = start.length;
+    for (const line of lines) {
+      end += Buffer.byteLength(line) + 1;
+      if (end > written) break;
+      this.#head = digest(line);
+      this.#sequence += 1;
+    }
+    throw new Error(`wrote ${written} of ${bytes.length} bytes`);
   }
+
+  close(): void {
+    try {
+      fsyncSync(this.#fd);
+    } finally {
+      closeSync(this.#fd);
+    }
+  }
+}
+
+const LINE_FEED = 0x0a;
+
+function checkOwned(fd: number): void {
+  const stat = fstatSync(fd);
+  // A device is for standard output and its like, which have no chain to go on with.
+  const isOurs = stat.isCharacterDevice() || (stat.isFile() && stat.uid === process.geteuid?.());
+  if (isOurs && (stat.isCharacterDevice() || (stat.mode & WRITABLE_BY_OTHERS) === 0)) return;
+  closeSync(fd);
+  throw new CodedError('failed-precondition', 'audit log: not a file that we alone may write');
 }
 
 function digest(line: string): string {
@@ -98,17 +138,20 @@ function digest(line: string): string {
 }
 
 // A line cut short by a crash, or by a full disk, is not part of the chain; the next line begins
-// after it, and a reader sees where.
+// after it, and a reader sees where. However long lines are, the last one is found: a chain that
+// began anew would hide what was before.
 function readLastLine(fd: number): string | undefined {
   const { size } = fstatSync(fd);
-  const tail = Buffer.alloc(Math.min(size, TAIL_BYTES));
-  readSync(fd, tail, 0, tail.length, size - tail.length);
-  const text = tail.toString('utf8');
-  if (text !== '' && !text.endsWith('\n')) writeSync(fd, '\n');
-  return text
-    .split('\n')
-    .slice(0, text.endsWith('\n') ? undefined : -1)
-    .findLast((line) => isWhole(line));
+  for (let bytes = TAIL_BYTES; ; bytes *= 4) {
+    const tail = Buffer.alloc(Math.min(size, bytes));
+    readSync(fd, tail, 0, tail.length, size - tail.length);
+    const text = tail.toString('utf8');
+    const lines = text.split('\n').slice(tail.length < size ? 1 : 0, -1);
+    const last = lines.findLast((line) => isWhole(line));
+    if (last === undefined && tail.length < size) continue;
+    if (text !== '' && !text.endsWith('\n')) writeSync(fd, '\n');
+    return last;
+  }
 }
 
 function isWhole(line: string): boolean {

@@ -1,6 +1,8 @@
 // Which serials are out, per pod: from our own issuing and from what nodes say they hold when they
 // come back. In memory; it makes receipts of revocations, not decisions.
 
+import { MAX_X509_SVID_TTL } from './authority/authority-plan.ts';
+
 export type HeldSerial = {
   /** Lower-case hex. */
   readonly serial: string;
@@ -11,17 +13,39 @@ export type HeldSerial = {
   readonly node: string;
 };
 
-/** Kept for one pod; beyond it the first to end goes. A renewing pod holds two or three an entry. */
+type Kept = HeldSerial & { readonly isReported?: true };
+
+/**
+ * Kept for one pod; beyond it what was only reported goes, then the first to end. A renewing pod
+ * holds two or three an entry.
+ */
 const MAX_PER_POD = 256;
 
 export class HeldInventory {
-  readonly #byPod = new Map<string, Map<string, HeldSerial>>();
+  readonly #byPod = new Map<string, Map<string, Kept>>();
 
+  /** What we issued. */
   add(held: HeldSerial): void {
-    const serials = this.#byPod.get(held.podUid) ?? new Map<string, HeldSerial>();
+    const serials = this.#serialsOf(held.podUid);
     serials.set(held.serial, held);
-    if (serials.size > MAX_PER_POD) dropFirstToEnd(serials);
-    this.#byPod.set(held.podUid, serials);
+    if (serials.size > MAX_PER_POD) dropOne(serials);
+  }
+
+  /** What a node says it holds. It adds to what we know, and changes or displaces nothing of it. */
+  report(held: HeldSerial, now: number): void {
+    if (!(now < held.notAfter)) return;
+    const serials = this.#serialsOf(held.podUid);
+    if (serials.has(held.serial) || serials.size >= MAX_PER_POD) return;
+    const notAfter = Math.min(held.notAfter, now + MAX_X509_SVID_TTL * 1000);
+    serials.set(held.serial, { ...held, notAfter, isReported: true });
+  }
+
+  #serialsOf(podUid: string): Map<string, Kept> {
+    const known = this.#byPod.get(podUid);
+    if (known !== undefined) return known;
+    const serials = new Map<string, Kept>();
+    this.#byPod.set(podUid, serials);
+    return serials;
   }
 
   /** What is out and not over, of the pods that match. */
@@ -44,10 +68,15 @@ export class HeldInventory {
   }
 }
 
-function dropFirstToEnd(serials: Map<string, HeldSerial>): void {
-  let first: HeldSerial | undefined;
+function dropOne(serials: Map<string, Kept>): void {
+  let first: Kept | undefined;
   for (const held of serials.values()) {
-    if (first === undefined || held.notAfter < first.notAfter) first = held;
+    if (first === undefined || goesBefore(held, first)) first = held;
   }
   if (first !== undefined) serials.delete(first.serial);
+}
+
+function goesBefore(a: Kept, b: Kept): boolean {
+  if (a.isReported !== b.isReported) return a.isReported === true;
+  return a.notAfter < b.notAfter;
 }

@@ -101,6 +101,8 @@ export class IdentityPodSource implements PodSource {
         this.#versions.set(podUid, version);
         this.#nodes.set(podUid, node);
       }
+      // Nothing is said of a pod that cannot be judged: the node keeps what it was told before.
+      if (view.index.pod(podUid)?.refusal === 'ViewBehind') continue;
       const change = { podUid, node, gone: object === undefined };
       for (const listener of this.#listeners) listener(change);
     }

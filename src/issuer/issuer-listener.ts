@@ -3,7 +3,7 @@
 
 import { constants } from 'node:crypto';
 import { chmod } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import { CodedError } from '../base/errors.ts';
@@ -22,11 +22,15 @@ export type IssuerListenerOptions = {
   readonly accept: (connection: Duplex) => void;
   readonly log: Logger;
   readonly maxConnections?: number;
+  /** Of one IP address, whether or not they ever speak. */
+  readonly maxPerAddress?: number;
 };
 
 const HANDSHAKE_TIMEOUT_MS = 5000;
 /** A cluster of 5,000 nodes over two replicas, with room for reconnects. */
 const MAX_CONNECTIONS = 8192;
+/** A node plugin needs one, two while it is replaced; no pod shall take the places of others. */
+const MAX_PER_ADDRESS = 32;
 
 export class IssuerListener {
   readonly #options: IssuerListenerOptions;
@@ -62,6 +66,9 @@ export class IssuerListener {
         accept(socket);
       },
     );
+    const counts = new AddressCounts(this.#options.maxPerAddress ?? MAX_PER_ADDRESS);
+    // Before Node's own listener, which begins the handshake.
+    server.prependListener('connection', (socket: Socket) => counts.admit(socket));
     server.maxConnections = this.#options.maxConnections ?? MAX_CONNECTIONS;
     server.on('tlsClientError', (err, socket) => {
       log.debug({ err }, 'A TLS handshake failed');
@@ -89,6 +96,31 @@ export class IssuerListener {
     });
     for (const socket of this.#sockets) socket.destroy();
     await closed;
+  }
+}
+
+class AddressCounts {
+  readonly #max: number;
+  readonly #counts = new Map<string, number>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  admit(socket: Socket): void {
+    const address = socket.remoteAddress;
+    // A Unix socket: who may connect is decided by its mode.
+    if (address === undefined) return;
+    const count = (this.#counts.get(address) ?? 0) + 1;
+    this.#counts.set(address, count);
+    socket.once('close', () => this.#leave(address));
+    if (count > this.#max) socket.destroy();
+  }
+
+  #leave(address: string): void {
+    const left = (this.#counts.get(address) ?? 1) - 1;
+    if (left === 0) this.#counts.delete(address);
+    else this.#counts.set(address, left);
   }
 }
 

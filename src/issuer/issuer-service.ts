@@ -9,7 +9,7 @@ import {
   type SignX509SvidsRequest,
   type SignX509SvidsResponseSchema,
 } from '../transport/gen/signet/issuer_pb.ts';
-import { bindService, type Call, type ServiceBinding } from '../transport/rpc.ts';
+import { bindService, type Call, type Handlers, type ServiceBinding } from '../transport/rpc.ts';
 import { type CallerAuthenticator, type NodeCaller, requireCaller } from './caller.ts';
 import { REASON } from './policy/reasons.ts';
 import type { JwtSigning, SignedJwtSvid } from './signing/jwt-signing.ts';
@@ -28,8 +28,17 @@ type JwtResult = NonNullable<MessageInitShape<typeof SignJwtSvidsResponseSchema>
 
 export function bindIssuerService(options: IssuerServiceOptions): ServiceBinding {
   const { authenticator, x509, jwt, watch } = options;
-  const signingCaller = async (call: Call): Promise<NodeCaller> => {
-    const caller = await requireCaller(call, authenticator);
+  const callers = new WeakMap<Call, NodeCaller>();
+  const admit = async (call: Call): Promise<void> => {
+    callers.set(call, await requireCaller(call, authenticator));
+  };
+  const callerOf = (call: Call): NodeCaller => {
+    const caller = callers.get(call);
+    if (caller === undefined) throw new CodedError('unauthenticated', 'the caller is not known');
+    return caller;
+  };
+  const signingCaller = (call: Call): NodeCaller => {
+    const caller = callerOf(call);
     if (watch.ahead.has(caller.node)) {
       throw new CodedError('unavailable', 'the authority state is older than what the node saw', {
         reason: REASON.STATE_ROLLED_BACK,
@@ -37,22 +46,23 @@ export function bindIssuerService(options: IssuerServiceOptions): ServiceBinding
     }
     return caller;
   };
-  return bindService(Issuer, {
+  const handlers: Handlers<typeof Issuer> = {
     async *watch(reports: AsyncIterable<NodeReport>, call: Call) {
-      const caller = await requireCaller(call, authenticator);
+      const caller = callerOf(call);
       yield* watchNode(reports, { caller, signal: call.signal }, watch);
     },
     signX509Svids: async (request, call) => {
-      const caller = await signingCaller(call);
+      const caller = signingCaller(call);
       const results = await x509.sign(caller, request.items.map(toX509Item), call.signal);
       return { results: results.map(fromX509) };
     },
     signJwtSvids: async ({ podUid, items, audience }, call) => {
-      const caller = await signingCaller(call);
-      const results = await jwt.sign(caller, { podUid, items, audience });
+      const caller = signingCaller(call);
+      const results = await jwt.sign(caller, { podUid, items, audience }, call.signal);
       return { results: results.map(fromJwt) };
     },
-  });
+  };
+  return bindService(Issuer, handlers, admit);
 }
 
 function toX509Item(item: SignX509SvidsRequest['items'][number]): X509Item {

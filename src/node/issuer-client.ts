@@ -28,6 +28,12 @@ export type IssuerClientOptions = {
 };
 
 const CALL_TIMEOUT_MS = 5000;
+/** A node that is not told of the issuer's end would hear of no withdrawal either. */
+const KEEPALIVE = {
+  'grpc.keepalive_time_ms': 20_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.keepalive_permit_without_calls': 1,
+} as const;
 const RECONNECT = { initialMs: 100, maxMs: 10_000 } as const;
 
 export class IssuerClient {
@@ -38,7 +44,10 @@ export class IssuerClient {
 
   constructor(options: IssuerClientOptions) {
     this.#options = options;
-    this.#client = createGrpcClient(Issuer, options.channel);
+    this.#client = createGrpcClient(Issuer, {
+      ...options.channel,
+      channel: { ...KEEPALIVE, ...options.channel.channel },
+    });
   }
 
   /** Watches until aborted, coming back with back-off whenever the stream ends. */
@@ -105,6 +114,7 @@ export class IssuerClient {
     try {
       const metadata = { authorization: `Bearer ${await this.#options.token()}` };
       const reports = this.reports.stream(this.#options.opening, stop.signal);
+      this.#options.view.beginSync();
       for await (const message of this.#client.watch(reports, { signal: stop.signal, metadata })) {
         onMessage();
         this.#apply(message);

@@ -73,7 +73,7 @@ export async function runNodePlugin(
     run(plugin.manager.run(stop.signal));
     run(plugin.issuer.run(stop.signal));
     run(plugin.registration.run(stop.signal));
-    run(sweep(plugin.volumes, options.clock, stop.signal));
+    run(sweep({ ...plugin, csi }, options, stop.signal));
     await Promise.race([aborted(stop.signal), ...running]);
   } finally {
     stop.abort();
@@ -98,6 +98,7 @@ function compose(options: NodePluginOptions) {
     trustDomain: options.trustDomain,
     onPod: (podUid) => manager.podChanged(podUid),
     onBundles: () => manager.bundlesChanged(),
+    onAbsent: (podUid) => manager.podAbsent(podUid),
   });
   const issuer = new IssuerClient({
     ...options.issuer,
@@ -165,10 +166,28 @@ function unpublished(podUid: string): Report {
   return { case: 'unpublished', value: { podUid } };
 }
 
-async function sweep(volumes: Volumes, clock: Clock, signal: AbortSignal): Promise<void> {
+type Swept = {
+  readonly csi: PluginSocket;
+  readonly registration: Registration;
+  readonly volumes: Volumes;
+};
+
+// What somebody removed by hand is put back, by the instance that the kubelet calls and no other.
+async function sweep(
+  { csi, registration, volumes }: Swept,
+  { clock, log }: NodePluginOptions,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
     await clock.sleep(SWEEP_EVERY_MS, signal);
-    if (!signal.aborted) await volumes.sweep();
+    if (signal.aborted) return;
+    if (registration.state === 'yielded') continue;
+    try {
+      if (csi.holder() === 'none') await csi.bindAgain();
+    } catch (err) {
+      log.warn({ err }, 'Failed to put the CSI socket back');
+    }
+    await volumes.sweep();
   }
 }
 

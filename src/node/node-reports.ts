@@ -26,6 +26,8 @@ export class NodeReports {
     this.#tick.set(true);
     for await (const _ of this.#tick.watch(signal)) {
       for (const [key, report] of this.#waiting) {
+        // What is added now is the next stream's.
+        if (signal.aborted) return;
         this.#waiting.delete(key);
         yield { report };
       }

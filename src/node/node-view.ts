@@ -4,12 +4,7 @@
 
 import { CodedError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import {
-  parseTrustDomain,
-  parseWorkloadSpiffeId,
-  type SpiffeId,
-  type TrustDomain,
-} from '../spiffe/spiffe-id.ts';
+import { parseTrustDomain, parseWorkloadSpiffeId, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import type {
   Bundle,
   Bundles,
@@ -18,16 +13,10 @@ import type {
   ToNode,
 } from '../transport/gen/signet/issuer_pb.ts';
 import { readIssuerBundle } from './issuer-bundle.ts';
-import type { WorkloadBundle } from './svid/pod-answer.ts';
+import type { PodIdentity, WorkloadBundle } from './svid/pod-answer.ts';
 
-/** One identity a pod is entitled to; its SVID is another matter. */
-export type PodEntry = {
-  readonly entryId: string;
-  readonly spiffeId: SpiffeId;
-  readonly hint: string;
-  readonly federatesWith: readonly TrustDomain[];
-  readonly jwtDenied: boolean;
-  readonly jwtSingleUse: boolean;
+/** What the issuer says of one identity; its SVID is another matter. */
+export type PodEntry = PodIdentity & {
   /** Changes when anything that shapes the SVID changes. */
   readonly contentDigest: string;
 };
@@ -51,6 +40,8 @@ export type NodeViewOptions = {
   readonly trustDomain: TrustDomain;
   readonly onPod: (podUid: string) => void;
   readonly onBundles: () => void;
+  /** The issuer has said all it knows, and nothing of this pod. */
+  readonly onAbsent: (podUid: string) => void;
 };
 
 export class NodeView {
@@ -58,6 +49,8 @@ export class NodeView {
   readonly #pods = new Map<string, PodView>();
   readonly #federated = new Map<TrustDomain, WorkloadBundle>();
   #own: WorkloadBundle | undefined;
+  /** Pods that the issuer has not named again since its stream began. */
+  #unnamed = new Set<string>();
   #restrictionVersion = 0n;
 
   constructor(options: NodeViewOptions) {
@@ -69,6 +62,7 @@ export class NodeView {
     return this.#own;
   }
 
+  /** The newest that was seen. */
   get restrictionVersion(): bigint {
     return this.#restrictionVersion;
   }
@@ -81,9 +75,14 @@ export class NodeView {
     return this.#pods.get(podUid);
   }
 
-  /** Forgets a pod that is gone and has no volume any more. */
+  /** Forgets a pod that nobody is served for. */
   forget(podUid: string): void {
-    if (this.#pods.get(podUid)?.gone) this.#pods.delete(podUid);
+    this.#pods.delete(podUid);
+  }
+
+  /** A new stream begins: all that the issuer knows of this node comes again, up to `synced`. */
+  beginSync(): void {
+    this.#unnamed = new Set(this.#pods.keys());
   }
 
   /** Takes in one message; what does not parse throws and changes nothing. */
@@ -103,11 +102,15 @@ export class NodeView {
         return;
       }
       case 'synced':
+        for (const podUid of this.#unnamed) this.#options.onAbsent(podUid);
+        this.#unnamed.clear();
+        return;
       case undefined:
     }
   }
 
   #applyPod(pod: PodView): void {
+    this.#unnamed.delete(pod.podUid);
     const before = this.#pods.get(pod.podUid);
     if (before !== undefined && pod.version < before.version) {
       this.#options.log.debug({ podUid: pod.podUid }, 'Ignored an older view of a pod');
@@ -141,7 +144,10 @@ export class NodeView {
       const { trustDomain } = bundle;
       this.#federated.set(trustDomain, keep(this.#federated.get(trustDomain), bundle));
     }
-    this.#restrictionVersion = bundles.restrictionVersion;
+    // The newest ever seen: what the next issuer must not be older than.
+    if (bundles.restrictionVersion > this.#restrictionVersion) {
+      this.#restrictionVersion = bundles.restrictionVersion;
+    }
     this.#options.onBundles();
   }
 }

@@ -27,15 +27,23 @@ export type Handlers<S extends DescService> = {
   readonly [K in keyof S['method']]: Handler<S['method'][K]>;
 };
 
+/**
+ * Throws when a call must not be served. Asked with what the call carries beside its messages, and
+ * before any of these is parsed: what parsing costs is for those who may call.
+ */
+export type Admit = (call: Call) => Promise<void>;
+
 /** A service and its implementation, ready to be served by any transport. */
 export type ServiceBinding = {
   readonly service: DescService;
+  readonly admit: Admit;
   readonly handlers: Readonly<Record<string, unknown>>;
 };
 
 export function bindService<S extends DescService>(
   service: S,
   handlers: Handlers<S>,
+  admit: Admit = async () => {},
 ): ServiceBinding {
-  return { service, handlers: handlers as Readonly<Record<string, unknown>> };
+  return { service, admit, handlers: handlers as Readonly<Record<string, unknown>> };
 }

@@ -2,13 +2,7 @@
 // upstream, says how the last refresh went.
 
 import type { FromSchema } from 'json-schema-to-ts';
-import {
-  API_VERSION,
-  CLASS_NAME,
-  CONDITIONS,
-  KIND,
-  OBSERVED_GENERATION,
-} from './shared-schemas.ts';
+import { CLASS_NAME, CONDITIONS, OBJECT_FIELDS, OBSERVED_GENERATION } from './shared-schemas.ts';
 import type { StructuralSchema } from './structural-schema.ts';
 
 const STATUS = {
@@ -22,9 +16,7 @@ export const CLUSTER_FEDERATED_TRUST_DOMAIN_SCHEMA = {
   description: 'A foreign trust domain, and where its bundle is. Example: a partner.',
   required: ['spec'],
   properties: {
-    apiVersion: API_VERSION,
-    kind: KIND,
-    metadata: { type: 'object' },
+    ...OBJECT_FIELDS,
     spec: {
       type: 'object',
       description: 'Name and endpoint. Example: {trustDomain: partner.example, …}',

@@ -3,13 +3,14 @@
 import type { FromSchema } from 'json-schema-to-ts';
 import { REGISTERED_CLAIMS } from '../claim-names.ts';
 import {
-  API_VERSION,
+  ADMIN,
   CLASS_NAME,
   CONDITIONS,
+  DOWNSTREAM,
   FEDERATES_WITH,
   HINT,
-  KIND,
   LABEL_SELECTOR,
+  OBJECT_FIELDS,
   OBSERVED_GENERATION,
 } from './shared-schemas.ts';
 import type { StructuralSchema } from './structural-schema.ts';
@@ -59,15 +60,8 @@ const SPEC = {
       minLength: 1,
     },
     federatesWith: FEDERATES_WITH,
-    admin: {
-      type: 'boolean',
-      description:
-        'For SPIRE servers: may call their administration. No effect here. Example: false',
-    },
-    downstream: {
-      type: 'boolean',
-      description: 'For SPIRE servers: may run a nested one. No effect here. Example: false',
-    },
+    admin: ADMIN,
+    downstream: DOWNSTREAM,
     autoPopulateDNSNames: {
       type: 'boolean',
       description: 'Adds the names of the Services that select the pod. Example: true',
@@ -165,9 +159,7 @@ export const CLUSTER_SPIFFE_ID_SCHEMA = {
     'Gives an identity to every pod that it selects. Example: one for all pods, from namespace and ServiceAccount.',
   required: ['spec'],
   properties: {
-    apiVersion: API_VERSION,
-    kind: KIND,
-    metadata: { type: 'object' },
+    ...OBJECT_FIELDS,
     spec: SPEC,
     status: STATUS,
   },

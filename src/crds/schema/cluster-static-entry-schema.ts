@@ -2,12 +2,13 @@
 
 import type { FromSchema } from 'json-schema-to-ts';
 import {
-  API_VERSION,
+  ADMIN,
   CLASS_NAME,
   CONDITIONS,
+  DOWNSTREAM,
   FEDERATES_WITH,
   HINT,
-  KIND,
+  OBJECT_FIELDS,
   OBSERVED_GENERATION,
 } from './shared-schemas.ts';
 import type { StructuralSchema } from './structural-schema.ts';
@@ -34,9 +35,7 @@ export const CLUSTER_STATIC_ENTRY_SCHEMA = {
     'One identity for one workload, by selectors. Example: a process outside of any pod.',
   required: ['spec'],
   properties: {
-    apiVersion: API_VERSION,
-    kind: KIND,
-    metadata: { type: 'object' },
+    ...OBJECT_FIELDS,
     spec: {
       type: 'object',
       description: 'The entry. Example: {spiffeID: …, parentID: …, selectors: ["unix:uid:1000"]}',
@@ -71,15 +70,8 @@ export const CLUSTER_STATIC_ENTRY_SCHEMA = {
           items: { type: 'string' },
         },
         hint: HINT,
-        admin: {
-          type: 'boolean',
-          description:
-            'For SPIRE servers: may call their administration. No effect here. Example: false',
-        },
-        downstream: {
-          type: 'boolean',
-          description: 'For SPIRE servers: may run a nested one. No effect here. Example: false',
-        },
+        admin: ADMIN,
+        downstream: DOWNSTREAM,
         storeSVID: {
           type: 'boolean',
           description: 'For SPIRE agents: store it elsewhere. No effect here. Example: false',

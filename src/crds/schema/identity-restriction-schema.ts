@@ -1,7 +1,7 @@
 // IdentityRestriction, a kind of ours: takes away and limits, never gives.
 
 import type { FromSchema } from 'json-schema-to-ts';
-import { API_VERSION, CONDITIONS, KIND, OBSERVED_GENERATION } from './shared-schemas.ts';
+import { CONDITIONS, OBJECT_FIELDS, OBSERVED_GENERATION } from './shared-schemas.ts';
 import type { StructuralSchema } from './structural-schema.ts';
 
 const DENY = ['Deny'] as const;
@@ -72,9 +72,7 @@ export const IDENTITY_RESTRICTION_SCHEMA = {
     'Suspends or limits identities. Several are added up, and the strictest wins. Example: a suspended agent.',
   required: ['spec'],
   properties: {
-    apiVersion: API_VERSION,
-    kind: KIND,
-    metadata: { type: 'object' },
+    ...OBJECT_FIELDS,
     spec: {
       type: 'object',
       description: 'Whom it restricts, and how. Example: {match: {namespace: shop}, suspend: true}',

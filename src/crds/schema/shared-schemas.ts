@@ -112,12 +112,22 @@ export const HINT = {
     'How a workload with several identities knows this one, at most 1024 bytes. Example: internal',
 } as const satisfies StructuralSchema;
 
-export const API_VERSION = {
-  type: 'string',
-  description: 'Group and version of the schema. Example: spire.spiffe.io/v1alpha1',
+export const ADMIN = {
+  type: 'boolean',
+  description: 'For SPIRE servers: may call their administration. No effect here. Example: false',
 } as const satisfies StructuralSchema;
 
-export const KIND = {
-  type: 'string',
-  description: 'Kind of the object. Example: ClusterSPIFFEID',
+export const DOWNSTREAM = {
+  type: 'boolean',
+  description: 'For SPIRE servers: may run a nested one. No effect here. Example: false',
 } as const satisfies StructuralSchema;
+
+/** What every object has before its spec. */
+export const OBJECT_FIELDS = {
+  apiVersion: {
+    type: 'string',
+    description: 'Group and version of the schema. Example: spire.spiffe.io/v1alpha1',
+  },
+  kind: { type: 'string', description: 'Kind of the object. Example: ClusterSPIFFEID' },
+  metadata: { type: 'object' },
+} as const satisfies Readonly<Record<string, StructuralSchema>>;

@@ -33,6 +33,8 @@ import {
   KEY_DOCUMENTS,
   type KeyDocumentName,
   readKeys,
+  type StoredDocument,
+  withKeys,
 } from './authority-store.ts';
 import { makeServingLeaf, needsServingLeaf } from './serving-leaf.ts';
 
@@ -50,7 +52,7 @@ export type AuthorityKeeperOptions = {
 
 type KeyDocument = {
   readonly name: KeyDocumentName;
-  readonly version: string | undefined;
+  readonly stored: StoredDocument | undefined;
   readonly keys: ReadonlyMap<string, string>;
 };
 
@@ -114,13 +116,13 @@ export class AuthorityKeeper {
     const documents: KeyDocument[] = [];
     for (const name of KEY_DOCUMENTS) {
       const document = await store.read(name);
-      documents.push({ name, version: document?.version, keys: readKeys(document) });
+      documents.push({ name, stored: document, keys: readKeys(document) });
     }
     const stored = await store.read('state');
     if (stored === undefined) {
       // The state is written first and never removed: keys without it mean that it was lost. New
       // roots would lock out everybody who trusts the old ones.
-      if (documents.some(({ version }) => version !== undefined)) {
+      if (documents.some((document) => document.stored !== undefined)) {
         throw damaged('is missing although there are keys');
       }
       return { documents, state: emptyState(trustDomain), version: undefined, now };
@@ -144,8 +146,9 @@ export class AuthorityKeeper {
     });
     const name = documentFor(authority, found.state);
     await this.#write(found, step, authority);
-    await this.#changeKeys(name, (keys) => keys.set(authority.id, encodeKey(privateKey)));
+    // Before its key is where somebody could sign with it: no line, no authority.
     this.#note(authority.id, `create ${authority.kind}`);
+    await this.#changeKeys(name, (keys) => keys.set(authority.id, encodeKey(privateKey)));
   }
 
   async #write({ state, version, now }: Found, step: AuthorityStep, made?: Authority) {
@@ -155,11 +158,10 @@ export class AuthorityKeeper {
 
   async #removeOrphans({ documents, state }: Found): Promise<boolean> {
     const known = new Set(state.authorities.map(({ id }) => id));
-    for (const { name, version, keys } of documents) {
+    for (const { name, stored, keys } of documents) {
       const left = [...keys].filter(([id]) => known.has(id));
       if (left.length === keys.size) continue;
-      const value = { format: 1, keys: Object.fromEntries(left) };
-      await this.#options.store.write(name, value, version);
+      await this.#options.store.write(name, withKeys(stored, left), stored?.version);
       return true;
     }
     return false;
@@ -174,8 +176,8 @@ export class AuthorityKeeper {
     if (!needsServingLeaf(document, serving, now)) return false;
     const signedBy = signerOf(found, serving);
     const leaf = await makeServingLeaf(serving, signedBy, { trustDomain, now });
-    await store.write('issuer-serving', leaf, document?.version);
     this.#note(serving.id, 'create serving certificate');
+    await store.write('issuer-serving', leaf, document?.version);
     return true;
   }
 
@@ -186,8 +188,7 @@ export class AuthorityKeeper {
       const keys = new Map(readKeys(document));
       change(keys);
       try {
-        const value = { format: 1, keys: Object.fromEntries(keys) };
-        await this.#options.store.write(name, value, document?.version);
+        await this.#options.store.write(name, withKeys(document, keys), document?.version);
         return;
       } catch (thrown) {
         const lost = CodedError.from(thrown).code === 'aborted';
@@ -198,8 +199,8 @@ export class AuthorityKeeper {
 
   #note(authorityId: string, detail: string): void {
     const { audit, log, trustDomain } = this.#options;
-    log.info({ authorityId, message: detail }, 'Changed an authority');
     audit.append([{ event: 'AuthorityChanged', trustDomain, authorityId, detail }]);
+    log.info({ authorityId, message: detail }, 'Changed an authority');
   }
 }
 

@@ -3,6 +3,7 @@
 // they are files.
 
 import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { damaged } from './authority-state.ts';
 
 /**
  * - `state`: public, see AuthorityState.
@@ -41,9 +42,23 @@ export const KEY_DOCUMENTS: readonly KeyDocumentName[] = [
 /** Private keys by authority id, PKCS#8 DER in base64. */
 export type KeyDocument = { readonly format: 1; readonly keys: Readonly<Record<string, string>> };
 
+/** Throws `failed-precondition`: a document that is not understood must not pass for an empty one. */
 export function readKeys(document: StoredDocument | undefined): ReadonlyMap<string, string> {
-  const value = document?.value as KeyDocument | undefined;
-  return new Map(Object.entries(value?.keys ?? {}));
+  if (document === undefined) return new Map();
+  const value = document.value as Partial<KeyDocument> | null;
+  const keys = Object.entries(value?.format === 1 && value.keys ? value.keys : {});
+  if (value?.format !== 1 || keys.some(([, key]) => typeof key !== 'string')) {
+    throw damaged('a document of keys is malformed, or written for a newer version of Signet');
+  }
+  return new Map(keys);
+}
+
+/** The document with other keys; members that this version does not know are kept as they are. */
+export function withKeys(
+  document: StoredDocument | undefined,
+  keys: Iterable<readonly [string, string]>,
+): KeyDocument {
+  return { ...(document?.value as KeyDocument), format: 1, keys: Object.fromEntries(keys) };
 }
 
 /** Keys travel as PKCS#8 in base64 between store and memory, and in no other place. */

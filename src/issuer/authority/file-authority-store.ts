@@ -2,33 +2,64 @@
 // byte, replaced by rename after fsync. One process at a time uses a directory.
 
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
-import { readFile, rename, rm } from 'node:fs/promises';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodedError } from '../../base/errors.ts';
 import type { AuthorityStore, DocumentName, StoredDocument } from './authority-store.ts';
 
 const CREATE_PRIVATE =
   constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+// Not blocking: somebody may have put a pipe there.
+const OPEN_OURS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
+const USABLE_BY_OTHERS = 0o077;
+const WRITABLE_BY_OTHERS = 0o022;
 
 export class FileAuthorityStore implements AuthorityStore {
   readonly #directory: string;
 
   constructor(directory: string) {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
+    if (!isOurs(statSync(directory), WRITABLE_BY_OTHERS)) {
+      throw unreadable(directory, 'others may write to the directory');
+    }
     this.#directory = directory;
   }
 
   async read(name: DocumentName): Promise<StoredDocument | undefined> {
+    const text = this.#textOf(name);
+    if (text === undefined) return undefined;
+    return { version: versionOf(text), value: parse(name, text) };
+  }
+
+  #textOf(name: DocumentName): string | undefined {
+    let fd: number;
     try {
-      const text = await readFile(this.#pathOf(name), 'utf8');
-      return { version: versionOf(text), value: JSON.parse(text) };
+      fd = openSync(this.#pathOf(name), OPEN_OURS);
     } catch (thrown) {
       if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined;
-      throw new CodedError('failed-precondition', `authority store: ${name} cannot be read`, {
-        cause: thrown,
-        reason: 'StateDamaged',
-      });
+      throw unreadable(name, 'it cannot be opened', thrown);
+    }
+    try {
+      const stat = fstatSync(fd);
+      if (!stat.isFile() || !isOurs(stat, USABLE_BY_OTHERS) || stat.size > MAX_DOCUMENT_BYTES) {
+        throw unreadable(name, 'not a file that we alone may use, or too large');
+      }
+      return readFileSync(fd, 'utf8');
+    } finally {
+      closeSync(fd);
     }
   }
 
@@ -42,7 +73,8 @@ export class FileAuthorityStore implements AuthorityStore {
     await rm(temporary, { force: true });
     const fd = openSync(temporary, CREATE_PRIVATE, 0o600);
     try {
-      writeSync(fd, `${JSON.stringify(value)}\n`);
+      // All of it or an error: a full disk must not put half a document in the place of a whole one.
+      writeFileSync(fd, `${JSON.stringify(value)}\n`);
       fsyncSync(fd);
     } finally {
       closeSync(fd);
@@ -54,6 +86,26 @@ export class FileAuthorityStore implements AuthorityStore {
   #pathOf(name: DocumentName): string {
     return join(this.#directory, `${name}.json`);
   }
+}
+
+function isOurs({ uid, mode }: Stats, forbidden: number): boolean {
+  return uid === process.geteuid?.() && (mode & forbidden) === 0;
+}
+
+// Without a cause: what JSON.parse throws quotes the text, and the text is made of keys.
+function parse(name: DocumentName, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw unreadable(name, 'not JSON');
+  }
+}
+
+function unreadable(what: string, why: string, cause?: unknown): CodedError {
+  return new CodedError('failed-precondition', `authority store: ${what} cannot be read: ${why}`, {
+    ...(cause === undefined ? {} : { cause }),
+    reason: 'StateDamaged',
+  });
 }
 
 function versionOf(text: string): string {

@@ -5,8 +5,13 @@ import { hash } from 'node:crypto';
 
 type Use = { readonly holder: string; readonly notAfter: number };
 
+/** Of one holder at a time: hundreds of renewals, and not what a node can fill memory with. */
+const MAX_PER_HOLDER = 1024;
+
 export class KeyRegistry {
   readonly #uses = new Map<string, Use>();
+  /** Keys of each holder. */
+  readonly #counts = new Map<string, number>();
   #authorities: ReadonlySet<string> = new Set();
 
   /** Replaces the set of authority keys, each a digest by `keyDigest`. */
@@ -21,16 +26,40 @@ export class KeyRegistry {
     return use === undefined || use.holder === holder || now >= use.notAfter;
   }
 
-  /** Remembers a use until `notAfter`, in milliseconds since the epoch. */
-  remember(digest: string, use: Use): void {
-    this.#uses.set(digest, use);
+  /** Whether one more key of the holder's can be remembered. */
+  hasRoom(digest: string, holder: string): boolean {
+    if (this.#uses.get(digest)?.holder === holder) return true;
+    return (this.#counts.get(holder) ?? 0) < MAX_PER_HOLDER;
+  }
+
+  /**
+   * Remembers a use until `notAfter`, in milliseconds since the epoch, or until a longer one of the
+   * same holder ends: a short-lived certificate does not free the key of a long-lived one.
+   */
+  remember(digest: string, { holder, notAfter }: Use): void {
+    const before = this.#uses.get(digest);
+    if (before?.holder === holder) {
+      if (notAfter <= before.notAfter) return;
+    } else {
+      if (before !== undefined) this.#count(before.holder, -1);
+      this.#count(holder, 1);
+    }
+    this.#uses.set(digest, { holder, notAfter });
   }
 
   /** Forgets uses that are over; called now and then, not on the issuing path. */
   prune(now: number): void {
-    for (const [digest, { notAfter }] of this.#uses) {
-      if (now >= notAfter) this.#uses.delete(digest);
+    for (const [digest, { holder, notAfter }] of this.#uses) {
+      if (now < notAfter) continue;
+      this.#uses.delete(digest);
+      this.#count(holder, -1);
     }
+  }
+
+  #count(holder: string, change: 1 | -1): void {
+    const count = (this.#counts.get(holder) ?? 0) + change;
+    if (count === 0) this.#counts.delete(holder);
+    else this.#counts.set(holder, count);
   }
 }
 

@@ -30,6 +30,13 @@ export class PublishedPods {
     if (!published) prefetched.set(entryId, (prefetched.get(entryId) ?? 0) + 1);
   }
 
+  /** What was counted did not get out. */
+  uncountSigned(podUid: string, entryId: string): void {
+    const prefetched = this.#pods.get(podUid)?.prefetched;
+    const count = prefetched?.get(entryId) ?? 0;
+    if (count > 0) prefetched?.set(entryId, count - 1);
+  }
+
   /** The pod is gone. */
   forget(podUid: string): void {
     this.#pods.delete(podUid);

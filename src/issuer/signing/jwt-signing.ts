@@ -12,8 +12,9 @@ import type { SigningAuthorities } from '../authority/signing-authorities.ts';
 import type { NodeCaller } from '../caller.ts';
 import type { IssuableEntry, PodSource } from '../pod-source.ts';
 import { checkAudience } from '../policy/audience.ts';
-import type { MintLimits } from '../policy/mint-limits.ts';
+import { MintLimits } from '../policy/mint-limits.ts';
 import { REASON } from '../policy/reasons.ts';
+import { checkNames, RefusalLines } from '../policy/request-limits.ts';
 import {
   decideAudience,
   decideEntry,
@@ -21,7 +22,6 @@ import {
   jwtExpiry,
 } from '../policy/signing-policy.ts';
 import { SigningLane } from './signing-lane.ts';
-import { isWorthALine } from './x509-signing.ts';
 
 export type JwtRequest = {
   readonly podUid: string;
@@ -48,55 +48,79 @@ export type JwtSigningOptions = {
 };
 
 export const MAX_JWT_ITEMS = 32;
+/** All pods of a node together: a fraction of what one core signs, so that no node starves others. */
+const NODE_LIMIT = { perSecond: 200, burst: 2000 };
 
-/** RFC 7519 §4.1 and the OpenID Connect claims that say who somebody is: a policy sets none. */
+/** RFC 7519 §4.1: a policy sets none. Which other names it may set is decided where it is read. */
 const OURS: ReadonlySet<string> = new Set(['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti']);
+
+type Signing = Pick<SigningAuthorities, 'trustDomain' | 'jwt'> & {
+  readonly signal: AbortSignal | undefined;
+};
 
 const signAsync = promisify(sign);
 
 export class JwtSigning {
   readonly #options: JwtSigningOptions;
   readonly #lane = new SigningLane({ atOnce: 2, maxWaiting: 4096 });
+  readonly #nodeLimits: MintLimits;
+  readonly #refusalLines: RefusalLines;
 
   constructor(options: JwtSigningOptions) {
     this.#options = options;
+    this.#nodeLimits = new MintLimits(options.clock, NODE_LIMIT);
+    this.#refusalLines = new RefusalLines(options.clock);
   }
 
   /** One answer an item, in order. Throws `invalid-argument` for a malformed request. */
-  async sign(caller: NodeCaller, request: JwtRequest): Promise<readonly Decision<SignedJwtSvid>[]> {
+  async sign(
+    caller: NodeCaller,
+    request: JwtRequest,
+    signal?: AbortSignal,
+  ): Promise<readonly Decision<SignedJwtSvid>[]> {
     const { items, audience, podUid } = request;
     if (items.length > MAX_JWT_ITEMS) {
       throw invalid(`items: ${items.length} exceed ${MAX_JWT_ITEMS}`);
     }
+    for (const item of items) checkNames({ podUid, ...item });
     checkAudience(audience);
     const { audit, authorities, limits } = this.#options;
     const { trustDomain, jwt } = authorities();
     let decided = items.map((item) => this.#decide(caller, request, item));
     const wanted = decided.filter(({ allowed }) => allowed).length;
     // Counted only for the caller's own pods: nobody else can use up a pod's allowance.
-    if (wanted > 0 && !limits.take(podUid, wanted)) {
+    const isGranted =
+      wanted === 0 || (limits.take(podUid, wanted) && this.#nodeLimits.take(caller.node, wanted));
+    if (!isGranted) {
       const throttled = refuse(REASON.THROTTLED, 'pod: too many JWT-SVIDs');
       decided = decided.map((decision) => (decision.allowed ? throttled : decision));
     }
-    const results = await Promise.all(
+    const signed = await Promise.all(
       decided.map(async (decision) =>
         decision.allowed
-          ? await this.#signOne(decision.value.entry, audience, { trustDomain, jwt })
+          ? await this.#signOne(decision.value.entry, audience, { trustDomain, jwt, signal })
           : decision,
       ),
     );
+    // They may have waited for seconds: what has been withdrawn meanwhile does not get out.
+    const results = signed.map((result, index) => {
+      const item = items[index];
+      if (!result.allowed || item === undefined) return result;
+      const again = this.#decide(caller, request, item);
+      return again.allowed ? result : again;
+    });
     const common = { trustDomain, node: caller.node, caller: caller.credentialId, podUid };
     const events = results.flatMap((result, index): AuditEvent[] => {
       const entryId = items[index]?.entryId ?? '';
       if (!result.allowed) {
         const { reason, message: detail } = result;
-        if (!isWorthALine(result)) return [];
+        if (!this.#refusalLines.take(caller.node, result)) return [];
         return [{ ...common, event: 'JwtSvidRefused', entryId, audience, reason, detail }];
       }
       const decision = decided[index];
       const entitled = decision?.allowed ? issuanceOf(decision.value) : {};
-      const signed = tokenOf(result.value, jwt.authorityId);
-      return [{ ...common, event: 'JwtSvidIssued', entryId, audience, ...entitled, ...signed }];
+      const token = tokenOf(result.value, jwt.authorityId);
+      return [{ ...common, event: 'JwtSvidIssued', entryId, audience, ...entitled, ...token }];
     });
     // Throws when a line cannot be written; then no token gets out.
     audit.append(events);
@@ -124,7 +148,7 @@ export class JwtSigning {
   async #signOne(
     entry: IssuableEntry,
     audience: readonly string[],
-    { trustDomain, jwt }: Pick<SigningAuthorities, 'trustDomain' | 'jwt'>,
+    { trustDomain, jwt, signal }: Signing,
   ): Promise<Decision<SignedJwtSvid>> {
     const { clock, issuer } = this.#options;
     const now = clock.now();
@@ -144,9 +168,10 @@ export class JwtSigning {
       });
       const data = Buffer.from(signingInput, 'latin1');
       const key = { key: jwt.privateKey, dsaEncoding: 'ieee-p1363' as const };
-      const signature = await this.#lane.run(
-        async () => await signAsync(jwt.algorithm.digest, data, key),
-      );
+      const signature = await this.#lane.run(async () => {
+        if (signal?.aborted) throw new CodedError('unavailable', 'the caller went away');
+        return await signAsync(jwt.algorithm.digest, data, key);
+      });
       return allow({ token: assembleJwtSvid(signingInput, signature), issuedAt, expiresAt });
     } catch (thrown) {
       const { code, message } = CodedError.from(thrown);

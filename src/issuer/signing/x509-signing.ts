@@ -14,6 +14,7 @@ import { type KeyRegistry, keyDigest } from '../policy/key-registry.ts';
 import type { MintLimits } from '../policy/mint-limits.ts';
 import type { PublishedPods } from '../policy/published-pods.ts';
 import { REASON } from '../policy/reasons.ts';
+import { checkNames, RefusalLines } from '../policy/request-limits.ts';
 import {
   decideEntry,
   decideKey,
@@ -57,9 +58,11 @@ type Batch = { readonly caller: NodeCaller; readonly now: number; readonly signe
 
 export class X509Signing {
   readonly #options: X509SigningOptions;
+  readonly #refusalLines: RefusalLines;
 
   constructor(options: X509SigningOptions) {
     this.#options = options;
+    this.#refusalLines = new RefusalLines(options.clock);
   }
 
   /** One answer an item, in order. Throws when nothing of what is left may be handed out. */
@@ -69,6 +72,7 @@ export class X509Signing {
     signal: AbortSignal,
   ): Promise<readonly Decision<SignedX509Svid>[]> {
     if (items.length > MAX_ITEMS) throw invalid(`items: ${items.length} exceed ${MAX_ITEMS}`);
+    for (const item of items) checkNames(item);
     const results: Decision<SignedX509Svid>[] = [];
     for (let at = 0; at < items.length; at += BATCH) {
       if (at > 0) await nextTurn();
@@ -80,7 +84,7 @@ export class X509Signing {
 
   /** One turn's worth, synchronous. */
   signBatch(caller: NodeCaller, items: readonly X509Item[]): Decision<SignedX509Svid>[] {
-    const { audit, authorities, clock } = this.#options;
+    const { audit, authorities, clock, published } = this.#options;
     const now = clock.now();
     const { trustDomain, x509 } = authorities();
     if (x509.issuer.notAfter <= now) {
@@ -92,7 +96,8 @@ export class X509Signing {
     const results = items.map((item): Decision<SignedX509Svid> => {
       const signed = this.#signOne(item, batch);
       if (!signed.allowed) {
-        if (isWorthALine(signed)) events.push({ ...common, ...refusalOf(item, signed) });
+        const isWritten = this.#refusalLines.take(caller.node, signed);
+        if (isWritten) events.push({ ...common, ...refusalOf(item, signed) });
         return signed;
       }
       const { svid } = signed.value;
@@ -100,8 +105,16 @@ export class X509Signing {
       const chain = [svid.certificateDer, ...x509.above];
       return { allowed: true, value: { ...svid, chain } };
     });
-    // Throws when a line cannot be written; then nothing of the batch gets out.
-    audit.append(events);
+    try {
+      audit.append(events);
+    } catch (thrown) {
+      // Nothing of the batch gets out; it must not use up what a pod may have before it starts.
+      for (const [index, { allowed }] of results.entries()) {
+        const item = items[index];
+        if (allowed && item) published.uncountSigned(item.podUid, item.entryId);
+      }
+      throw thrown;
+    }
     return results;
   }
 
@@ -128,6 +141,9 @@ export class X509Signing {
     const digest = publicKey === undefined ? '' : keyDigest(publicKey);
     const key = decideKey({ bytes: publicKey, isFree: keys.mayUse(digest, podUid, now) });
     if (!key.allowed) return key;
+    if (!keys.hasRoom(digest, podUid)) {
+      return refuse(REASON.THROTTLED, 'pod: too many keys are in use');
+    }
     if (!limits.take(podUid, 1)) return refuse(REASON.THROTTLED, 'pod: too many signatures');
     try {
       const { spiffeId, dnsNames, commonName } = entry;
@@ -146,11 +162,6 @@ export class X509Signing {
       return refuse(REASON.REQUEST_INVALID, message);
     }
   }
-}
-
-/** What heals by itself within seconds would fill the log and say nothing. */
-export function isWorthALine({ reason }: Refused): boolean {
-  return reason !== REASON.VIEW_BEHIND && reason !== REASON.THROTTLED;
 }
 
 function refusalOf({ podUid, entryId }: X509Item, { reason, message }: Refused) {

@@ -1,6 +1,7 @@
 // What a node plugin says on its Watch. Believed only for pods that are bound to the caller's node,
 // and never to grant anything that the node could not have anyway.
 
+import type { Clock } from '../../base/clock.ts';
 import { CodedError, invalid } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Hello, NodeReport } from '../../transport/gen/signet/issuer_pb.ts';
@@ -9,12 +10,14 @@ import type { HeldInventory } from '../held-inventory.ts';
 import type { PodSource } from '../pod-source.ts';
 import type { PublishedPods } from '../policy/published-pods.ts';
 import { REASON } from '../policy/reasons.ts';
+import { MAX_UID_LENGTH } from '../policy/request-limits.ts';
 
 export type ReportReaderOptions = {
   readonly pods: PodSource;
   readonly published: PublishedPods;
   readonly inventory: HeldInventory;
   readonly log: Logger;
+  readonly clock: Clock;
   /** The sequence of the bundle that we publish. */
   readonly bundleSequence: () => number;
   /** Looks whether there is a newer one. */
@@ -58,14 +61,10 @@ export async function acceptHello(
   }
   ahead.delete(node);
   for (const { podUid, entryId, serial, notAfter } of hello.held) {
-    if (pods.pod(podUid)?.node !== node || serial.length > MAX_SERIAL_BYTES) continue;
-    inventory.add({
-      podUid,
-      entryId,
-      node,
-      serial: Buffer.from(serial).toString('hex'),
-      notAfter: Number(notAfter) * 1000,
-    });
+    if (serial.length > MAX_SERIAL_BYTES || entryId.length > MAX_UID_LENGTH) continue;
+    if (pods.pod(podUid)?.node !== node) continue;
+    const held = { podUid, entryId, node, serial: Buffer.from(serial).toString('hex') };
+    inventory.report({ ...held, notAfter: Number(notAfter) * 1000 }, options.clock.now());
   }
 }
 

@@ -3,7 +3,6 @@
 
 import { type Clock, sleepUntil } from '../../base/clock.ts';
 import { CodedError, invalid } from '../../base/errors.ts';
-import type { Logger } from '../../base/log.ts';
 import type { NodeReport } from '../../transport/gen/signet/issuer_pb.ts';
 import type { SigningAuthorities } from '../authority/signing-authorities.ts';
 import type { NodeCaller } from '../caller.ts';
@@ -24,8 +23,6 @@ export type NodeWatchOptions = ReportReaderOptions & {
   /** Throws `unavailable` while there are none. */
   readonly authorities: () => SigningAuthorities;
   readonly sessions: NodeSessions;
-  readonly clock: Clock;
-  readonly log: Logger;
 };
 
 export const MAX_WATCH_MS = 10 * 60_000;
@@ -153,10 +150,13 @@ async function* changes(
         yield bundles(options);
         continue;
       }
-      const uid = outbox.takePod();
-      if (uid === undefined) break;
-      const pod = pods.pod(uid);
-      if (pod === undefined || pod.node !== node) yield podGoneMessage(uid, pods.version);
+      const taken = outbox.takePod();
+      if (taken === undefined) break;
+      const { podUid, isGone } = taken;
+      const pod = pods.pod(podUid);
+      // Not known well enough for now: the node goes on with what it was told last.
+      if (pod === undefined && !isGone) continue;
+      if (pod?.node !== node) yield podGoneMessage(podUid, pods.version);
       else if (pod.volumes.length > 0) yield podMessage(pod);
     }
   }

@@ -1,9 +1,10 @@
 // The CSI Node service: parses what the kubelet asks and hands it to the volumes. Details of a
 // status stay empty (CSI, error scheme); the message names the field.
 
-import { invalid } from '../../base/errors.ts';
-import { Node } from '../../transport/gen/csi/csi_pb.ts';
+import { CodedError, invalid } from '../../base/errors.ts';
+import { Node, type NodePublishVolumeRequest } from '../../transport/gen/csi/csi_pb.ts';
 import { bindService, type ServiceBinding } from '../../transport/rpc.ts';
+import type { VolumeRecord } from '../volume/volume-records.ts';
 import type { Volumes } from '../volume/volumes.ts';
 import { parsePublishRequest } from './publish-request.ts';
 
@@ -14,10 +15,10 @@ export type CsiNodeOptions = {
 };
 
 export function csiNode(options: CsiNodeOptions): ServiceBinding {
-  const { nodeName, kubeletRoot, volumes } = options;
+  const { nodeName, volumes } = options;
   return bindService(Node, {
     nodePublishVolume: async (request, call) => {
-      await volumes.publish(parsePublishRequest(request, kubeletRoot), call.signal);
+      await volumes.publish(readRequest(request, options), call.signal);
       return {};
     },
     nodeUnpublishVolume: async (request) => {
@@ -29,4 +30,18 @@ export function csiNode(options: CsiNodeOptions): ServiceBinding {
     nodeGetCapabilities: async () => ({ capabilities: [] }),
     nodeGetInfo: async () => ({ nodeId: nodeName }),
   });
+}
+
+// For some kubelets a final code on a repeated publish is a reason to remove the volume of a running
+// pod (KU-09), whose request was good when it started: the CSIDriver was changed since, or we were.
+function readRequest(
+  request: NodePublishVolumeRequest,
+  { kubeletRoot, volumes }: CsiNodeOptions,
+): VolumeRecord {
+  try {
+    return parsePublishRequest(request, kubeletRoot);
+  } catch (thrown) {
+    if (!volumes.isRecorded(request.volumeId)) throw thrown;
+    throw new CodedError('unavailable', CodedError.from(thrown).message, { cause: thrown });
+  }
 }

@@ -25,6 +25,7 @@ export class PluginSocket {
   readonly #directory: DirectoryHandle;
   readonly #server: GrpcServer;
   #listener: HiddenListener;
+  #binding: Promise<void> = Promise.resolve();
 
   private constructor(
     path: string,
@@ -58,20 +59,28 @@ export class PluginSocket {
     }
   }
 
-  /** Takes the name again after somebody removed it. */
+  /** Takes the name again after somebody removed it. Not to be called once closed. */
   async bindAgain(): Promise<void> {
-    const before = this.#listener;
-    this.#listener = await bind(this.#path, this.#directory, this.#server);
-    before.stopAccepting();
+    const bound = this.#bindAgain();
+    this.#binding = bound.catch(() => {});
+    await bound;
   }
 
   /** Removes the name if it is still ours, then ends calls and connections. */
   async close(): Promise<void> {
+    // Else a name that is being put back would outlive its listener.
+    await this.#binding;
     if (this.holder() === 'own') unlinkSync(this.#path);
     this.#listener.stopAccepting();
     await this.#server.close();
     await this.#listener.close();
     this.#directory.close();
+  }
+
+  async #bindAgain(): Promise<void> {
+    const before = this.#listener;
+    this.#listener = await bind(this.#path, this.#directory, this.#server);
+    before.stopAccepting();
   }
 }
 

@@ -29,6 +29,7 @@ export class Registration {
   readonly #options: RegistrationOptions;
   #socket: PluginSocket | undefined;
   #state: RegistrationState = 'waiting';
+  #hasYielded = false;
   #refusedSince: number | undefined;
 
   constructor(options: RegistrationOptions) {
@@ -36,7 +37,7 @@ export class Registration {
   }
 
   get state(): RegistrationState {
-    return this.#state;
+    return this.#hasYielded ? 'yielded' : this.#state;
   }
 
   /** Shows the kubelet where we are: it calls back at once. */
@@ -48,16 +49,20 @@ export class Registration {
     });
   }
 
-  /** Stays registered until aborted. Throws when the kubelet refuses for too long. */
+  /**
+   * Stays registered until aborted. Throws when the kubelet refuses for too long. An instance that
+   * yielded stays as well: if it ended, it would be started again, and take the name back.
+   */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options;
-    while (!signal.aborted && this.#state !== 'yielded') {
+    while (!signal.aborted) {
       await clock.sleep(LOOK_EVERY_MS, signal);
       const socket = this.#socket;
       if (signal.aborted || socket === undefined) return;
+      if (this.#hasYielded) continue;
       const holder = socket.holder();
       if (holder === 'foreign') {
-        this.#state = 'yielded';
+        this.#hasYielded = true;
         log.warn({ reason: 'NewerInstance' }, 'Yielded the registration to another instance');
       } else if (holder === 'none') {
         await socket.bindAgain();

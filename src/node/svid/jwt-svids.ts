@@ -4,6 +4,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { CodedError } from '../../base/errors.ts';
 import type { SpiffeId } from '../../spiffe/spiffe-id.ts';
+import { isPassing } from './passing-reasons.ts';
 import type { ServedIdentity } from './pod-answer.ts';
 
 export type SignJwtRequest = {
@@ -27,22 +28,33 @@ export type JwtSvidsOptions = {
   readonly sign: (request: SignJwtRequest) => Promise<readonly SignedJwt[]>;
 };
 
+/** Dated by this node's clock, which need not be the issuer's. */
 type CachedToken = {
   readonly token: string;
-  readonly issuedAt: number;
-  readonly expiresAt: number;
+  readonly receivedAt: number;
+  readonly lifeMs: number;
 };
 
 /** Tokens kept per pod: a pod that asks for ever new audiences pushes out its own oldest. */
 const MAX_CACHED = 64;
+/** One that is longer, for many long audiences, is signed anew each time. */
+const MAX_CACHED_CHARS = 4096;
 /** A token whose issuer is away is still served while at least this much of its life is left. */
 const MIN_LEFT_MS = 10_000;
+/** Requests of one pod under way at once: the channel to the issuer is every pod's. */
+const MAX_UNDER_WAY = 64;
+/** How long a pod that the issuer throttled is not asked for again. */
+const THROTTLED_FOR_MS = 1000;
 
 /** The tokens of one pod; dropped with it. */
 export class JwtSvids {
   readonly #options: JwtSvidsOptions;
   readonly #podUid: string;
   readonly #cache = new Map<string, CachedToken>();
+  /** Counts the withdrawals: what was asked for before one is not kept after it. */
+  #generation = 0;
+  #underWay = 0;
+  #throttledAt = Number.NEGATIVE_INFINITY;
 
   constructor(podUid: string, options: JwtSvidsOptions) {
     this.#podUid = podUid;
@@ -58,25 +70,28 @@ export class JwtSvids {
     audience: readonly string[],
   ): Promise<readonly string[]> {
     const now = this.#options.clock.now();
+    const generation = this.#generation;
     const keys = identities.map((identity) => cacheKey(identity, audience));
     const cached = keys.map((key) => this.#cache.get(key));
     const wanted = identities.filter((identity, index) => {
       const token = cached[index];
-      return identity.jwtSingleUse || token === undefined || now >= halfLife(token);
+      return identity.jwtSingleUse || token === undefined || !isFresh(token, now);
     });
     const signed = await this.#sign(wanted, audience, () =>
-      cached.every((token) => token !== undefined && token.expiresAt - now > MIN_LEFT_MS),
+      cached.every((token) => token !== undefined && isUsable(token, now)),
     );
+    const isCurrent = generation === this.#generation;
     return identities.map((identity, index) => {
-      const token = signed.get(identity.entryId) ?? cached[index];
+      const token = signed.get(identity.entryId) ?? (isCurrent ? cached[index] : undefined);
       if (token === undefined) throw new CodedError('unavailable', 'no token was signed');
-      if (!identity.jwtSingleUse) this.#remember(keys[index] ?? '', token);
+      if (isCurrent && !identity.jwtSingleUse) this.#remember(keys[index] ?? '', token);
       return token.token;
     });
   }
 
   /** Forgets every token: an identity of the pod was withdrawn or restricted. */
   clear(): void {
+    this.#generation += 1;
     this.#cache.clear();
   }
 
@@ -89,9 +104,9 @@ export class JwtSvids {
     if (wanted.length === 0) return tokens;
     const items = wanted.map(({ entryId, spiffeId }) => ({ entryId, spiffeId }));
     try {
-      const results = await this.#options.sign({ podUid: this.#podUid, items, audience });
+      const results = await this.#ask({ podUid: this.#podUid, items, audience });
       for (const [index, { entryId }] of items.entries()) {
-        tokens.set(entryId, accept(results[index]));
+        tokens.set(entryId, accept(results[index], this.#options.clock.now()));
       }
       return tokens;
     } catch (thrown) {
@@ -102,7 +117,26 @@ export class JwtSvids {
     }
   }
 
+  async #ask(request: SignJwtRequest): Promise<readonly SignedJwt[]> {
+    const { clock, sign } = this.#options;
+    const sinceThrottled = clock.now() - this.#throttledAt;
+    const isThrottled = sinceThrottled >= 0 && sinceThrottled < THROTTLED_FOR_MS;
+    if (isThrottled || this.#underWay >= MAX_UNDER_WAY) {
+      throw new CodedError('unavailable', 'pod: too many JWT-SVIDs', { reason: 'Throttled' });
+    }
+    this.#underWay += 1;
+    try {
+      const results = await sign(request);
+      const refused = results.find((result) => !result.issued && result.reason === 'Throttled');
+      if (refused !== undefined) this.#throttledAt = clock.now();
+      return results;
+    } finally {
+      this.#underWay -= 1;
+    }
+  }
+
   #remember(key: string, token: CachedToken): void {
+    if (token.token.length > MAX_CACHED_CHARS) return;
     this.#cache.delete(key);
     this.#cache.set(key, token);
     for (const oldest of this.#cache.keys()) {
@@ -112,18 +146,26 @@ export class JwtSvids {
   }
 }
 
-function accept(result: SignedJwt | undefined): CachedToken {
+function accept(result: SignedJwt | undefined, receivedAt: number): CachedToken {
   if (result === undefined) throw new CodedError('internal', 'the issuer left out an item');
-  if (result.issued) return result;
-  const { reason, message } = result;
-  const passing = reason === 'ViewBehind' || reason === 'EntryChanged' || reason === 'Throttled';
-  throw new CodedError(passing ? 'unavailable' : 'permission-denied', message, { reason });
+  if (!result.issued) {
+    const { reason, message } = result;
+    const code = isPassing(reason, true) ? 'unavailable' : 'permission-denied';
+    throw new CodedError(code, message, { reason });
+  }
+  const { token, issuedAt, expiresAt } = result;
+  return { token, receivedAt, lifeMs: expiresAt - issuedAt };
 }
 
 function cacheKey(identity: ServedIdentity, audience: readonly string[]): string {
   return JSON.stringify([identity.entryId, identity.spiffeId, ...audience]);
 }
 
-function halfLife(token: CachedToken): number {
-  return token.issuedAt + (token.expiresAt - token.issuedAt) / 2;
+function isFresh({ receivedAt, lifeMs }: CachedToken, now: number): boolean {
+  return receivedAt <= now && now < receivedAt + lifeMs / 2;
+}
+
+// A clock that was set back cannot say how old the token is.
+function isUsable({ receivedAt, lifeMs }: CachedToken, now: number): boolean {
+  return receivedAt <= now && receivedAt + lifeMs - now > MIN_LEFT_MS;
 }

@@ -3,14 +3,18 @@
 
 import type { SpiffeId, TrustDomain } from '../../spiffe/spiffe-id.ts';
 
-/** One identity with an SVID in hand. Times are milliseconds since the epoch. */
-export type ServedIdentity = {
+/** One identity a pod is entitled to. */
+export type PodIdentity = {
   readonly entryId: string;
   readonly spiffeId: SpiffeId;
   readonly hint: string;
   readonly federatesWith: readonly TrustDomain[];
   readonly jwtDenied: boolean;
   readonly jwtSingleUse: boolean;
+};
+
+/** One with an SVID in hand. Times are milliseconds since the epoch. */
+export type ServedIdentity = PodIdentity & {
   /** DER certificates, leaf first, concatenated. */
   readonly chain: Uint8Array;
   /** PKCS#8 DER. */

@@ -63,6 +63,19 @@ export class PodSvids {
     });
   }
 
+  /** Whether an entry names the ID, has no SVID that is shown, and was not refused one. */
+  isPending(view: PodView, spiffeId: string): boolean {
+    const { value } = this.answer;
+    const shown =
+      value?.kind === 'served' &&
+      value.identities.some((identity) => identity.spiffeId === spiffeId);
+    return (
+      !shown &&
+      !view.gone &&
+      view.entries.some((entry) => entry.spiffeId === spiffeId && !this.#refused.has(entry.entryId))
+    );
+  }
+
   hasExpired(now: number): boolean {
     for (const svid of this.#held.values()) if (now >= svid.notAfter) return true;
     return false;

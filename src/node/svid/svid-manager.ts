@@ -13,6 +13,7 @@ import type { VolumeRecord } from '../volume/volume-records.ts';
 import { type HeldSvid, renewAt } from './held-svid.ts';
 import { readIssued } from './issued-chain.ts';
 import { JwtSvids, type JwtSvidsOptions } from './jwt-svids.ts';
+import { isPassing } from './passing-reasons.ts';
 import type { PodAnswer } from './pod-answer.ts';
 import { isSamePod, PodSvids } from './pod-svids.ts';
 import type { SignedX509, X509Item } from './signing-batch.ts';
@@ -27,8 +28,6 @@ export type SvidManagerOptions = {
   readonly onUnpublished: (podUid: string) => void;
 };
 
-/** The issuer's view or ours is behind: the same question is worth asking again soon. */
-const PASSING_REASONS: ReadonlySet<string> = new Set(['EntryChanged', 'ViewBehind']);
 /** How long an old identity may stand in while its successor is being signed. */
 const WITHDRAW_AFTER_MS = 400;
 const SWEEP_EVERY_MS = 1000;
@@ -39,6 +38,8 @@ export class SvidManager implements PodAnswers {
   readonly #options: SvidManagerOptions;
   readonly #view: NodeView;
   readonly #pods = new Map<string, PodSvids>();
+  /** Pods whose last volume is gone: known still, but nothing is signed ahead for them. */
+  readonly #ended = new Set<string>();
   readonly #queue: WorkQueue;
 
   constructor(view: NodeView, options: SvidManagerOptions) {
@@ -56,6 +57,12 @@ export class SvidManager implements PodAnswers {
     return this.#pod(podUid).answer;
   }
 
+  /** Whether the pod is to have this identity, and its SVID is only not there yet. */
+  isPending(podUid: string, spiffeId: string): boolean {
+    const view = this.#view.pod(podUid);
+    return view !== undefined && this.#pod(podUid).isPending(view, spiffeId);
+  }
+
   jwtSvidsOf(podUid: string): JwtSvids {
     return this.#pod(podUid).jwtSvids;
   }
@@ -69,6 +76,7 @@ export class SvidManager implements PodAnswers {
   }
 
   published(volume: VolumeRecord): void {
+    this.#ended.delete(volume.podUid);
     this.#pod(volume.podUid).publish(volume);
     this.#show(volume.podUid);
     this.#queue.add(volume.podUid);
@@ -77,7 +85,8 @@ export class SvidManager implements PodAnswers {
 
   unpublished(podUid: string): void {
     this.#pods.delete(podUid);
-    this.#view.forget(podUid);
+    if (this.#view.pod(podUid)?.gone) this.#view.forget(podUid);
+    else if (this.#view.pod(podUid) !== undefined) this.#ended.add(podUid);
     this.#options.onUnpublished(podUid);
   }
 
@@ -93,8 +102,7 @@ export class SvidManager implements PodAnswers {
     const view = this.#view.pod(podUid);
     if (view === undefined) return;
     if (view.gone && this.#pods.get(podUid)?.volume === undefined) {
-      this.#pods.delete(podUid);
-      this.#view.forget(podUid);
+      this.podAbsent(podUid);
       return;
     }
     // Whatever changed may be what a token was allowed by.
@@ -102,6 +110,14 @@ export class SvidManager implements PodAnswers {
     this.#queue.add(podUid);
     if (view.entries.length === 0) this.#show(podUid);
     else void this.#withdrawSoon(podUid);
+  }
+
+  /** The issuer's whole view does not name the pod. That revokes nothing, and is worth no renewal. */
+  podAbsent(podUid: string): void {
+    if (this.#pods.get(podUid)?.volume !== undefined) return;
+    this.#pods.delete(podUid);
+    this.#ended.delete(podUid);
+    this.#view.forget(podUid);
   }
 
   bundlesChanged(): void {
@@ -135,7 +151,7 @@ export class SvidManager implements PodAnswers {
 
   async #reconcile(podUid: string): Promise<undefined> {
     const view = this.#view.pod(podUid);
-    if (view === undefined) return;
+    if (view === undefined || this.#ended.has(podUid)) return;
     const pod = this.#pod(podUid);
     const due = pod.due(view, this.#options.clock.now());
     const results = await Promise.allSettled(
@@ -153,31 +169,39 @@ export class SvidManager implements PodAnswers {
     const signed = await sign({ podUid, entryId, spiffeId, point: key.point });
     if (!signed.issued) {
       const { reason, message } = signed;
-      if (PASSING_REASONS.has(reason)) throw new CodedError('unavailable', message, { reason });
+      if (isPassing(reason, pod.volume !== undefined)) {
+        throw new CodedError('unavailable', message, { reason });
+      }
       pod.refuse(entry, reason, clock.now());
       log.warn({ ...fields, reason, message }, 'Refused an X.509-SVID');
       return;
     }
     const issued = readIssued(signed.chain, { spiffeId, point: key.point });
     const { notAfter } = issued;
+    const receivedAt = clock.now();
+    if (notAfter <= receivedAt) {
+      throw new CodedError('unavailable', "the SVID is over by this node's clock, which is ahead");
+    }
     pod.accept({
       entryId,
       contentDigest,
       spiffeId,
       ...issued,
       key: key.pkcs8,
-      renewAt: renewAt(clock.now(), notAfter, `${podUid}/${entryId}`),
+      receivedAt,
+      renewAt: renewAt(receivedAt, issued, `${podUid}/${entryId}`),
     });
     log.debug({ ...fields, notAfter: new Date(notAfter).toISOString() }, 'Received X.509-SVID');
   }
 
   async #withdrawSoon(podUid: string): Promise<void> {
     await this.#options.clock.sleep(WITHDRAW_AFTER_MS, NEVER);
-    if (this.#pods.has(podUid)) this.#show(podUid);
+    this.#show(podUid);
   }
 
+  // A pod that was dropped meanwhile must not come back for it.
   #show(podUid: string): void {
-    this.#pod(podUid).show(this.#view, podUid, this.#options.clock.now());
+    this.#pods.get(podUid)?.show(this.#view, podUid, this.#options.clock.now());
   }
 
   #pod(podUid: string): PodSvids {

@@ -63,12 +63,17 @@ export class PublishedVolume {
     return this.#directory.isAt(target, podsDirectory);
   }
 
+  /** Whether the public name is there, ours or a newer instance's. */
+  get isPublic(): boolean {
+    return this.#directory.publicInode() !== undefined;
+  }
+
   /**
    * Binds again when the public name is missing. A name that another instance put there is left
    * alone: it is the newer one.
    */
   async ensurePublic(): Promise<void> {
-    if (this.#directory.publicInode() !== undefined) return;
+    if (this.isPublic) return;
     const before = this.#listener;
     this.#listener = await listen(this.#directory, this.#endpoint);
     this.#directory.linkAliases();

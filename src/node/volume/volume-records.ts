@@ -2,17 +2,8 @@
 // OK. The kubelet keeps neither pod info nor attributes, so after a restart these records are all
 // there is. They hold no secrets.
 
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isEphemeralVolumeId } from './target-path.ts';
 
@@ -69,23 +60,26 @@ export class VolumeRecords {
     return records;
   }
 
-  /** Makes a record durable; an unchanged one costs nothing. */
-  save(record: VolumeRecord): void {
+  has(volumeId: string): boolean {
+    return this.#known.has(volumeId);
+  }
+
+  /**
+   * Makes a record durable; an unchanged one costs nothing. Other pods' calls and streams go on while
+   * the disk takes its time. Calls for one volume must not overlap.
+   */
+  async save(record: VolumeRecord): Promise<void> {
     const text = `${JSON.stringify(record)}\n`;
     if (this.#known.get(record.volumeId) === text) return;
     const path = this.#pathOf(record.volumeId);
     const temporary = join(this.#directory, `.${record.volumeId}.tmp`);
-    const fd = openSync(temporary, 'w', 0o600);
     try {
-      writeSync(fd, text);
-      fsyncSync(fd);
+      await writeDurably(temporary, text);
+      await rename(temporary, path);
     } catch (thrown) {
-      rmSync(temporary, { force: true });
+      await rm(temporary, { force: true });
       throw thrown;
-    } finally {
-      closeSync(fd);
     }
-    renameSync(temporary, path);
     this.#known.set(record.volumeId, text);
   }
 
@@ -97,6 +91,17 @@ export class VolumeRecords {
   #pathOf(volumeId: string): string {
     if (!isEphemeralVolumeId(volumeId)) throw new TypeError('not an ephemeral volume id');
     return join(this.#directory, `${volumeId}.json`);
+  }
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  const file = await open(path, 'w', 0o600);
+  try {
+    // All of it or an error: a nearly full disk takes a part.
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 

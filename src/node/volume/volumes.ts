@@ -2,14 +2,16 @@
 // transaction: record, directory, socket, then OK; a failure before OK takes back what that call
 // made and nothing else. Calls for one target never overlap.
 
+import { isDeepStrictEqual } from 'node:util';
 import { CodedError, invalid } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { REQUIRE_IDENTITY } from '../csi/publish-request.ts';
 import { awaitIdentity, type IdentityWait } from './identity-wait.ts';
 import type { PodAnswers } from './pod-answers.ts';
 import { asPublishError } from './publish-error.ts';
-import { PublishedVolume, type ServeWorkload } from './published-volume.ts';
-import { ephemeralVolumeId, parseTargetPath, type TargetPath } from './target-path.ts';
+import type { PublishedVolume, ServeWorkload } from './published-volume.ts';
+import { podsDirectory, serveRecord, undoDirectory } from './serve-record.ts';
+import { ephemeralVolumeId, parseTargetPath } from './target-path.ts';
 import { VolumeDirectory } from './volume-directory.ts';
 import type { VolumeRecord, VolumeRecords } from './volume-records.ts';
 
@@ -25,6 +27,8 @@ export class Volumes {
   readonly #options: VolumesOptions;
   readonly #volumes = new Map<string, PublishedVolume>();
   readonly #busy = new Set<string>();
+  /** Recorded volumes that could not be served again, for a reason that may pass. */
+  readonly #unserved = new Map<string, VolumeRecord>();
   /** Volumes that a sweep is looking at, until it is done with them. */
   readonly #swept = new Map<string, Promise<void>>();
   #closed = false;
@@ -53,7 +57,8 @@ export class Volumes {
     const { records, answers, log } = this.#options;
     const fields = { volumeId: record.volumeId, podUid: record.podUid };
     try {
-      const volume = await this.#bind(record, false);
+      const volume = await serveRecord(record, false, this.#options);
+      this.#unserved.delete(record.volumeId);
       if (volume === undefined) {
         records.remove(record.volumeId);
         log.info(fields, 'Dropped the record of a volume whose directory is gone');
@@ -64,8 +69,15 @@ export class Volumes {
       this.#volumes.set(record.volumeId, volume);
       answers.published(record);
     } catch (err) {
-      log.error({ ...fields, err }, 'Failed to serve a recorded volume again');
+      const isNews = !this.#unserved.has(record.volumeId);
+      if (isNews) log.error({ ...fields, err }, 'Failed to serve a recorded volume again');
+      this.#unserved.set(record.volumeId, record);
     }
+  }
+
+  /** Whether a good request for the volume has come before, in this run or an earlier one. */
+  isRecorded(volumeId: string): boolean {
+    return this.#options.records.has(volumeId);
   }
 
   async publish(record: VolumeRecord, signal: AbortSignal): Promise<void> {
@@ -96,13 +108,14 @@ export class Volumes {
       await this.#drop(volumeId);
       VolumeDirectory.remove(target, podsDirectory(kubeletRoot));
       records.remove(volumeId);
+      this.#unserved.delete(volumeId);
     });
   }
 
   async #discard(volume: PublishedVolume): Promise<void> {
     const { volumeId, targetPath } = volume.record;
     await this.#drop(volumeId);
-    this.#undo(parseTargetPath(targetPath, this.#options.kubeletRoot));
+    undoDirectory(parseTargetPath(targetPath, this.#options.kubeletRoot), this.#options);
     this.#options.records.remove(volumeId);
   }
 
@@ -116,22 +129,33 @@ export class Volumes {
     if (!this.#hasVolumeOf(podUid)) this.#options.answers.unpublished(podUid);
   }
 
-  /** Puts back public names that somebody removed. */
+  /** Puts back public names that somebody removed, and tries again what could not be served. */
   async sweep(): Promise<void> {
     for (const volume of this.#volumes.values()) {
-      const { volumeId } = volume.record;
-      if (this.#busy.has(volumeId)) continue;
-      const looked = this.#ensurePublic(volume).finally(() => this.#swept.delete(volumeId));
-      this.#swept.set(volumeId, looked);
-      await looked;
+      await this.#look(volume.record.volumeId, async () => await this.#ensurePublic(volume));
+    }
+    for (const record of this.#unserved.values()) {
+      await this.#look(record.volumeId, async () => await this.#restoreOne(record));
     }
   }
 
+  /** Calls for the volume wait until the look is over. */
+  async #look(volumeId: string, look: () => Promise<void>): Promise<void> {
+    if (this.#closed || this.#busy.has(volumeId)) return;
+    const looked = look().finally(() => this.#swept.delete(volumeId));
+    this.#swept.set(volumeId, looked);
+    await looked;
+  }
+
   async #ensurePublic(volume: PublishedVolume): Promise<void> {
+    const { volumeId, podUid, targetPath } = volume.record;
+    const { kubeletRoot } = this.#options;
+    if (this.#volumes.get(volumeId) !== volume || volume.isPublic) return;
     try {
-      await volume.ensurePublic();
+      // In a directory that the pod does not see there is nothing to put back.
+      const target = parseTargetPath(targetPath, kubeletRoot);
+      if (volume.isAt(target, podsDirectory(kubeletRoot))) await volume.ensurePublic();
     } catch (err) {
-      const { volumeId, podUid } = volume.record;
       this.#options.log.warn({ volumeId, podUid, err }, 'Failed to put a socket back');
     }
   }
@@ -155,7 +179,7 @@ export class Volumes {
   async #existing(record: VolumeRecord): Promise<PublishedVolume | undefined> {
     const volume = this.#volumes.get(record.volumeId);
     if (volume === undefined) return undefined;
-    if (JSON.stringify(volume.record) !== JSON.stringify(record)) {
+    if (!isDeepStrictEqual(volume.record, record)) {
       throw new CodedError(
         'already-exists',
         'volume_context: the volume is published with other attributes',
@@ -174,50 +198,27 @@ export class Volumes {
 
   async #create(record: VolumeRecord): Promise<PublishedVolume> {
     const { records, answers } = this.#options;
+    const { volumeId } = record;
     answers.requireMatch(record);
+    const isNew = !records.has(volumeId);
     try {
-      records.save(record);
-      const volume = await this.#bind(record, true);
+      await records.save(record);
+      const volume = await serveRecord(record, true, this.#options);
       if (volume === undefined) {
         throw new CodedError('unavailable', 'target_path: its parent directory does not exist');
       }
-      this.#volumes.set(record.volumeId, volume);
+      if (this.#closed) {
+        // The next instance finds the record and the directory.
+        await volume.close();
+        throw shuttingDown();
+      }
+      this.#volumes.set(volumeId, volume);
+      this.#unserved.delete(volumeId);
       answers.published(record);
       return volume;
     } catch (thrown) {
-      records.remove(record.volumeId);
+      if (isNew && !this.#closed) records.remove(volumeId);
       throw thrown;
-    }
-  }
-
-  async #bind(record: VolumeRecord, create: boolean): Promise<PublishedVolume | undefined> {
-    const { kubeletRoot, serve } = this.#options;
-    const target = parseTargetPath(record.targetPath, kubeletRoot);
-    // A record from the disk is as good as a request only if it means one volume.
-    const { podUid, volumeName } = target;
-    const volumeId = ephemeralVolumeId(podUid, volumeName);
-    const consistent =
-      record.volumeId === volumeId && record.podUid === podUid && record.volumeName === volumeName;
-    if (!consistent) throw new CodedError('internal', 'the record contradicts its target path');
-    const directory = VolumeDirectory.open(target, {
-      podsDirectory: podsDirectory(kubeletRoot),
-      create,
-    });
-    if (directory === undefined) return undefined;
-    try {
-      return await PublishedVolume.serve(record, directory, serve);
-    } catch (thrown) {
-      directory.close();
-      if (directory.created) this.#undo(target);
-      throw thrown;
-    }
-  }
-
-  #undo(target: TargetPath): void {
-    try {
-      VolumeDirectory.remove(target, podsDirectory(this.#options.kubeletRoot));
-    } catch (err) {
-      this.#options.log.warn({ targetPath: target.path, err }, 'Failed to undo a publish');
     }
   }
 
@@ -226,7 +227,7 @@ export class Volumes {
   }
 
   async #exclusively(volumeId: string, act: () => Promise<void>): Promise<void> {
-    if (this.#closed) throw new CodedError('unavailable', 'the node plugin is shutting down');
+    if (this.#closed) throw shuttingDown();
     if (this.#busy.has(volumeId)) {
       throw new CodedError('aborted', 'volume_id: another call for this volume is under way');
     }
@@ -240,6 +241,6 @@ export class Volumes {
   }
 }
 
-function podsDirectory(kubeletRoot: string): string {
-  return `${kubeletRoot}/pods`;
+function shuttingDown(): CodedError {
+  return new CodedError('unavailable', 'the node plugin is shutting down');
 }

@@ -32,6 +32,7 @@ export type WorkloadApiOptions = {
 export type WorkloadAnswers = {
   answerOf(podUid: string): Latest<PodAnswer>;
   jwtSvidsOf(podUid: string): JwtSvids;
+  isPending(podUid: string, spiffeId: string): boolean;
 };
 
 /** How long a call waits for a first answer right after a start, before it says Unavailable. */
@@ -48,7 +49,10 @@ export function workloadApi(options: WorkloadApiOptions): ServiceBinding {
       requireAudience(request.audience);
       const served = await firstServed(options, call);
       const identities = jwtIdentities(served, request.spiffeId);
-      if (!identities.allowed) throw denied(options.pod, identities.reason);
+      if (!identities.allowed) {
+        if (options.answers.isPending(options.pod.podUid, request.spiffeId)) throw notSignedYet();
+        throw denied(options.pod, identities.reason);
+      }
       const tokens = await signed(options, identities.value, request.audience);
       return {
         svids: identities.value.map(({ spiffeId, hint }, index) => ({
@@ -121,10 +125,14 @@ function requireServed(pod: VolumeRecord, answer: PodAnswer): ServedAnswer {
     case 'refused':
       throw denied(pod, answer.reason);
     case 'pending':
-      throw new CodedError('unavailable', 'the identity of this pod is not signed yet');
+      throw notSignedYet();
     case 'unknown':
       throw new CodedError('unavailable', 'the identity of this pod is not known yet');
   }
+}
+
+function notSignedYet(): CodedError {
+  return new CodedError('unavailable', 'the identity of this pod is not signed yet');
 }
 
 // Clients of one language wait on the first three words; the rest helps a person. Nothing of other

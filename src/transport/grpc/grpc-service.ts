@@ -11,7 +11,7 @@ import type {
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { CodedError } from '../../base/errors.ts';
-import type { Call, ServiceBinding } from '../rpc.ts';
+import type { Admit, Call, ServiceBinding } from '../rpc.ts';
 import { toStatus } from './grpc-status.ts';
 
 /** Told once of every call that ended, with its error if it failed. */
@@ -28,6 +28,8 @@ export type CallScope = {
 /** A message's initial shape, whichever message it is. */
 type Message = Record<string, unknown>;
 type AnyHandler = (request: unknown, call: Call) => Promise<object> & AsyncIterable<object>;
+/** What is called, by whom it may be, and what answers. */
+type Served = { readonly method: DescMethod; readonly admit: Admit; readonly handler: AnyHandler };
 type Emitter = { on(event: 'cancelled', listener: () => void): unknown };
 type Writable = {
   write(message: object): boolean;
@@ -44,14 +46,17 @@ export function toGrpcService(
   const definition: Record<string, ServiceDefinition[string]> = {};
   const implementation: UntypedServiceImplementation = {};
   for (const method of binding.service.methods) {
-    definition[method.name] = methodDefinition(method);
+    // Parsed by us, once the caller is admitted.
+    const requestDeserialize = (bytes: Buffer) => bytes;
+    definition[method.name] = { ...methodDefinition(method), requestDeserialize };
     const handler = binding.handlers[method.localName] as AnyHandler;
+    const served = { method, admit: binding.admit, handler };
     implementation[method.name] =
       method.methodKind === 'unary'
-        ? unary(method, handler, scope)
+        ? unary(served, scope)
         : method.methodKind === 'server_streaming'
-          ? serverStreaming(method, handler, scope)
-          : bidiStreaming(method, handler, scope);
+          ? serverStreaming(served, scope)
+          : bidiStreaming(served, scope);
   }
   return { definition, implementation };
 }
@@ -70,12 +75,14 @@ export function methodDefinition(method: DescMethod): ServiceDefinition[string] 
   };
 }
 
-function unary(method: DescMethod, handler: AnyHandler, scope: CallScope) {
-  const handle: handleUnaryCall<unknown, object> = (call, callback) => {
+function unary({ method, admit, handler }: Served, scope: CallScope) {
+  const handle: handleUnaryCall<Buffer, object> = (call, callback) => {
     const run = async () => {
       const { signal, leave } = enter(call, scope);
       try {
-        const response = await handler(call.request, toCall(call.metadata, signal));
+        const context = toCall(call.metadata, signal);
+        await admit(context);
+        const response = await handler(fromBinary(method.input, call.request), context);
         scope.observe(method.name, undefined);
         callback(null, response);
       } catch (thrown) {
@@ -90,22 +97,46 @@ function unary(method: DescMethod, handler: AnyHandler, scope: CallScope) {
   return handle;
 }
 
-function serverStreaming(method: DescMethod, handler: AnyHandler, scope: CallScope) {
-  const handle: handleServerStreamingCall<unknown, object> = (call) => {
+function serverStreaming({ method, admit, handler }: Served, scope: CallScope) {
+  const handle: handleServerStreamingCall<Buffer, object> = (call) => {
     const { signal, leave } = enter(call, scope);
-    const answers = () => handler(call.request, toCall(call.metadata, signal));
+    const answers = async function* () {
+      const context = toCall(call.metadata, signal);
+      await admit(context);
+      yield* handler(fromBinary(method.input, call.request), context);
+    };
     void pump(call, answers, { method, scope, signal }).finally(leave);
   };
   return handle;
 }
 
-function bidiStreaming(method: DescMethod, handler: AnyHandler, scope: CallScope) {
-  const handle: handleBidiStreamingCall<unknown, object> = (call) => {
+function bidiStreaming({ method, admit, handler }: Served, scope: CallScope) {
+  const handle: handleBidiStreamingCall<Buffer, object> = (call) => {
     const { signal, leave } = enter(call, scope);
-    const answers = () => handler(call, toCall(call.metadata, signal));
+    const answers = async function* () {
+      const context = toCall(call.metadata, signal);
+      await admit(context);
+      yield* handler(parsed(method, call), context);
+    };
     void pump(call, answers, { method, scope, signal }).finally(leave);
   };
   return handle;
+}
+
+/** Not a generator: whoever stops reading early must not thereby end the call. */
+function parsed(method: DescMethod, messages: AsyncIterable<Buffer>): AsyncIterable<object> {
+  return {
+    [Symbol.asyncIterator]: () => {
+      const iterator = messages[Symbol.asyncIterator]();
+      return {
+        next: async () => {
+          const { value, done } = await iterator.next();
+          if (done === true) return { value: undefined, done };
+          return { value: fromBinary(method.input, value) };
+        },
+      };
+    },
+  };
 }
 
 async function pump(

@@ -1,6 +1,7 @@
 // Edits of a directory of manifests and what they do to workloads that hold a stream open.
 
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 import { systemClock } from '../../../src/base/clock.ts';
 import type { CodedError } from '../../../src/base/errors.ts';
@@ -128,6 +129,19 @@ test('a suspension with an end ends by itself', async () => {
   assert.ok(Date.now() >= Date.parse(until));
   assert.match(text, /^shop\/web {2}spiffe:\/\/example\.org\/red\/web /);
   await regain('web', WEB);
+});
+
+test('a pod that is removed is said to be gone, and its successor is served', async () => {
+  const { socket } = await dev.pod('shop/other');
+  await open('other', 'spiffe://example.org/red/other');
+  let from = dev.lines.length;
+  dev.remove('other.json');
+  await dev.line(/^shop\/other {2}gone$/, from);
+  assert.equal(existsSync(socket), false);
+  from = dev.lines.length;
+  dev.write('other.json', podManifest('other', { labels: { team: 'green' } }));
+  assert.equal((await dev.pod('shop/other', from)).socket, socket);
+  await regain('other', 'spiffe://example.org/green/other');
 });
 
 test('a file that does not parse is named, and what it said before still holds', async () => {

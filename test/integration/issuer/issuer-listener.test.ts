@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { connect as connectPlain } from 'node:net';
+import { connect as connectPlain, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -142,6 +143,43 @@ test('connections beyond the limit are closed, whether or not they ever speak', 
   );
   await assert.rejects(handshake());
   for (const socket of silent) socket.destroy();
+});
+
+test('one address gets so many connections, whether or not they ever speak', async () => {
+  const byPort = new IssuerListener({
+    address: { port: 0, host: '127.0.0.1' },
+    authorities,
+    accept: () => {},
+    log: silentLogger,
+    maxPerAddress: 3,
+  });
+  await byPort.start();
+  const port = byPort.port ?? assert.fail('no port');
+  const dial = async (): Promise<Socket> => {
+    const socket = connectPlain({ port, host: '127.0.0.1' });
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    return socket;
+  };
+  const handshakes = async () => {
+    const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+    const outcome = await new Promise<boolean>((resolve) => {
+      socket.once('secureConnect', () => resolve(true));
+      socket.once('error', () => resolve(false));
+      socket.once('close', () => resolve(false));
+    });
+    socket.destroy();
+    return outcome;
+  };
+  const silent = [await dial(), await dial(), await dial()];
+  assert.equal(await handshakes(), false);
+  for (const socket of silent) {
+    socket.destroy();
+  }
+  let served = false;
+  for (let attempt = 0; attempt < 100 && !served; attempt += 1) served = await handshakes();
+  assert.ok(served, 'a place that is left is free again');
+  await byPort.close();
 });
 
 test('without a certificate it does not listen', async () => {

@@ -17,6 +17,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { settle } from '../../fakes/fake-clock.ts';
 import { FakeKubelet, type PublishRequest } from '../../fakes/fake-kubelet.ts';
+import { until } from './node-harness.ts';
 import {
   greetingIn,
   type Plugin,
@@ -274,6 +275,26 @@ test('CS-07: the same volume with other attributes is ALREADY_EXISTS, with other
   assert.equal(await greetingIn(request.targetPath), uidOf(request));
 });
 
+test('KU-09: whatever is wrong with a repeated publish is nothing to remove a running pod’s volume for', async () => {
+  const request = kubelet.request();
+  await kubelet.node.nodePublishVolume(request);
+  const { 'csi.storage.k8s.io/pod.name': _, ...withoutName } = request.volumeContext;
+  const repeated: readonly PublishRequest[] = [
+    { ...request, volumeContext: withoutName },
+    { ...request, volumeContext: { ...request.volumeContext, 'signet.dev/later': 'true' } },
+    { ...request, readonly: false },
+  ];
+  for (const repeat of repeated) {
+    await assert.rejects(kubelet.node.nodePublishVolume(repeat), { code: 'unavailable' });
+  }
+  await startAnother();
+  kubelet.hangUp();
+  for (const repeat of repeated) {
+    await assert.rejects(kubelet.node.nodePublishVolume(repeat), { code: 'unavailable' });
+  }
+  assert.equal(await greetingIn(request.targetPath), uidOf(request));
+});
+
 test('KU-05: tokens that come all the same are not written to the record', async () => {
   const request = kubelet.request();
   request.volumeContext['csi.storage.k8s.io/serviceAccount.tokens'] = '{"a":{"token":"canary"}}';
@@ -462,6 +483,32 @@ test('a record whose directory is gone is dropped; one that does not parse is le
   assert.deepEqual(readdirSync(plugin.recordsDirectory), [`csi-${'f'.repeat(64)}.json`]);
 });
 
+test('a recorded volume that could not be served at the start is served once that is possible', async () => {
+  const request = kubelet.request();
+  await kubelet.node.nodePublishVolume(request);
+  const aside = `${request.targetPath}-aside`;
+  renameSync(request.targetPath, aside);
+  symlinkSync(aside, request.targetPath);
+  const successor = await startAnother('new ');
+  assert.deepEqual(successor.volumes.records, []);
+  unlinkSync(request.targetPath);
+  renameSync(aside, request.targetPath);
+  await successor.volumes.sweep();
+  assert.equal(await greetingIn(request.targetPath), `new ${uidOf(request)}`);
+  assert.deepEqual(successor.answers.events, [`published ${uidOf(request)}`]);
+});
+
+test('a publish that fails keeps the record of an earlier one', async () => {
+  const request = kubelet.request();
+  await kubelet.node.nodePublishVolume(request);
+  const pod = join(kubelet.root, 'pods', uidOf(request));
+  renameSync(pod, `${pod}-aside`);
+  await assert.rejects(kubelet.node.nodePublishVolume(request), { code: 'unavailable' });
+  renameSync(`${pod}-aside`, pod);
+  await startAnother('new ');
+  assert.equal(await greetingIn(request.targetPath), `new ${uidOf(request)}`);
+});
+
 test('a public name that somebody removed is put back by the sweep', async () => {
   const request = kubelet.request();
   await kubelet.node.nodePublishVolume(request);
@@ -469,6 +516,16 @@ test('a public name that somebody removed is put back by the sweep', async () =>
   unlinkSync(join(request.targetPath, 'socket'));
   await plugin.volumes.sweep();
   assert.equal(await greetingIn(request.targetPath, 'socket'), uidOf(request));
+});
+
+test('a directory that somebody removed is not complained about for ever', async () => {
+  const request = kubelet.request();
+  await kubelet.node.nodePublishVolume(request);
+  rmSync(request.targetPath, { recursive: true });
+  await plugin.volumes.sweep();
+  assert.deepEqual(plugin.warnings, []);
+  await kubelet.node.nodePublishVolume(request);
+  assert.equal(await greetingIn(request.targetPath), uidOf(request));
 });
 
 test('a public name that a newer instance put there is not taken back', async () => {
@@ -496,11 +553,3 @@ test('CS-01, CS-05: the identity and the node answer for themselves', async () =
   assert.equal(info.nodeId, 'node-1');
   assert.deepEqual((await kubelet.node.nodeGetCapabilities({})).capabilities, []);
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 2000; turn += 1) {
-    if (condition()) return;
-    await new Promise<void>((resolve) => setImmediate(resolve));
-  }
-  assert.fail('the condition never held');
-}

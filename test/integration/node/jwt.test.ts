@@ -125,6 +125,7 @@ test('PF-07: whatever keeps the issuer from signing is Unavailable; only a refus
     node.issuer.jwtVerdict = () => ({ reason, message: 'later' });
     await assert.rejects(fetch(['db']), { code: 'unavailable' }, reason);
   }
+  await node.clock.advance(1000);
   node.issuer.jwtVerdict = () => ({ reason: 'AudienceNotAllowed', message: 'no' });
   await assert.rejects(fetch(['db']), {
     code: 'permission-denied',
@@ -158,6 +159,15 @@ async function acknowledged(podUid: string, version: bigint): Promise<void> {
   }
   assert.fail('never acknowledged');
 }
+
+test('an identity whose SVID is not signed yet is Unavailable, not PermissionDenied', async () => {
+  node.issuer.x509Verdict = ({ entryId }) =>
+    entryId === 'entry-1' ? { reason: 'ViewBehind', message: 'later' } : undefined;
+  const { fetch } = await pod(['/a', '/b']);
+  await fetch(['db'], 'spiffe://example.org/a');
+  await assert.rejects(fetch(['db'], 'spiffe://example.org/b'), { code: 'unavailable' });
+  await assert.rejects(fetch(['db'], 'spiffe://example.org/c'), { code: 'permission-denied' });
+});
 
 test('an identity whose tokens are denied: left out of several, PermissionDenied alone', async () => {
   const uid = randomUUID();

@@ -148,3 +148,14 @@ export async function until(
   }
   throw new Error('the condition never held');
 }
+
+/** What `work` comes to, while `step` moves time on. */
+export async function during<T>(work: Promise<T>, step: () => Promise<void>): Promise<T> {
+  let over = false;
+  const watched = work.finally(() => {
+    over = true;
+  });
+  watched.catch(() => {});
+  await until(() => over, step);
+  return await watched;
+}

@@ -23,7 +23,7 @@ import { Identity } from '../../../src/transport/gen/csi/csi_pb.ts';
 import { Registration } from '../../../src/transport/gen/kubelet/plugin_registration_pb.ts';
 import { createGrpcClient, type GrpcClient } from '../../../src/transport/grpc/grpc-client.ts';
 import { podMessage } from '../../fakes/fake-issuer.ts';
-import { Messages, NodeHarness, until } from './node-harness.ts';
+import { during, Messages, NodeHarness, until } from './node-harness.ts';
 import { endProcess, runPluginProcess } from './run-plugin-process.ts';
 
 let node: NodeHarness;
@@ -72,6 +72,18 @@ test('RG-06: a registration socket that somebody removed is put back', async () 
   await registration.getInfo({});
 });
 
+test('a CSI socket that somebody removed is put back, and stays away after the end', async () => {
+  unlinkSync(node.kubelet.csiSocket);
+  await until(
+    () => existsSync(node.kubelet.csiSocket),
+    async () => await node.clock.advance(1000),
+  );
+  node.kubelet.hangUp();
+  assert.equal((await node.kubelet.node.nodeGetInfo({})).nodeId, 'node-1');
+  await node.stopFirst();
+  assert.equal(existsSync(node.kubelet.csiSocket), false);
+});
+
 test('RG-03: refused, it shows itself anew until five minutes are over, then the process ends', async () => {
   const before = inodeOf(registrationSocket());
   await registration.notifyRegistrationStatus({ pluginRegistered: false, error: 'no' });
@@ -104,6 +116,27 @@ test('RG-04, RG-06: the older of two instances yields for good, and takes nothin
   assert.equal((await node.kubelet.node.nodeGetInfo({})).nodeId, 'node-1');
   await newer();
   assert.equal(existsSync(registrationSocket()), false);
+});
+
+test('RG-06: the instance that yielded goes on serving, and takes no name back', async () => {
+  const uid = randomUUID();
+  node.issuer.pushPod(podMessage(uid, ['/a']));
+  const { workload } = await node.publish({ uid });
+  const stream = new Messages(workload.fetchX509SVID({}, node.call));
+  await stream.next();
+  const newer = await node.startPlugin();
+  let hasEnded = false;
+  void node.ended.then(() => {
+    hasEnded = true;
+  });
+  for (let count = 0; count < 10; count += 1) await node.clock.advance(3000);
+  assert.equal(hasEnded, false, 'an end would be followed by a start, which takes the names again');
+  node.issuer.pushPod(podMessage(uid, ['/a', '/b'], { version: 2n }));
+  assert.equal((await stream.next()).svids.length, 2);
+  await newer();
+  for (let count = 0; count < 10; count += 1) await node.clock.advance(3000);
+  assert.equal(existsSync(registrationSocket()), false);
+  assert.equal(existsSync(node.kubelet.csiSocket), false);
 });
 
 test('RG-04, F-08: an orderly end: streams get Unavailable, registration goes, pods’ sockets stay', async () => {
@@ -140,12 +173,8 @@ test('KU-16: without an issuer, recorded volumes are served and the kubelet is a
   await node.startPlugin();
   await node.kubelet.node.nodePublishVolume(request);
   const early = new Messages(node.workload(request).fetchX509SVID({}, node.call)).next();
-  const refused = assert.rejects(early, { code: 'unavailable' }, 'KU-17: never PermissionDenied');
-  await until(
-    () => true,
-    async () => await node.clock.advance(4000),
-  );
-  await refused;
+  const late = during(early, async () => await node.clock.advance(1000));
+  await assert.rejects(late, { code: 'unavailable' }, 'KU-17: never PermissionDenied');
 });
 
 test('two plugins take turns on a volume: every connect is answered, with the pod’s identity', async () => {
@@ -182,6 +211,24 @@ test('two volumes of one pod show the same identity; the last one to go ends it'
   const { volumeId, targetPath } = first.request;
   await node.kubelet.node.nodeUnpublishVolume({ volumeId, targetPath });
   assert.ok((await get(second.workload)) !== undefined);
+});
+
+test('nothing is signed for a pod whose volume is gone, though the pod is known still', async () => {
+  const uid = randomUUID();
+  node.issuer.pushPod(podMessage(uid, ['/a']));
+  const { request } = await node.publish({ uid });
+  const { volumeId, targetPath } = request;
+  await node.kubelet.node.nodeUnpublishVolume({ volumeId, targetPath });
+  node.issuer.pushPod(podMessage(uid, ['/a', '/b'], { version: 2n }));
+  const other = randomUUID();
+  node.issuer.pushPod(podMessage(other, ['/c']));
+  const signed = () => node.issuer.x509Requests.flatMap(({ items }) => items);
+  await until(() => signed().some(({ podUid }) => podUid === other));
+  await node.clock.advance(3000);
+  assert.equal(signed().filter(({ podUid }) => podUid === uid).length, 1);
+  const again = await node.publish({ uid });
+  const stream = new Messages(again.workload.fetchX509SVID({}, node.call));
+  assert.equal((await stream.next()).svids.length, 2, 'published again, it is served again');
 });
 
 test('a target directory that was removed and published again is served where the pod looks', async () => {

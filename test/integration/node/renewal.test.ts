@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { CodedError } from '../../../src/base/errors.ts';
 import { readCertificate, splitCertificates } from '../../../src/spiffe/certificate/certificate.ts';
 import { podMessage } from '../../fakes/fake-issuer.ts';
-import { Messages, NOW, NodeHarness, until } from './node-harness.ts';
+import { during, Messages, NOW, NodeHarness, until } from './node-harness.ts';
 
 let node: NodeHarness;
 beforeEach(async () => {
@@ -65,11 +65,8 @@ test('the issuer is away: the SVID is served until it expires, then streams end 
   const ended = assert.rejects(stream.next(), { code: 'unavailable' });
   await node.clock.advance(0.1 * HOUR);
   await ended;
-  const late = assert.rejects(new Messages(workload.fetchX509SVID({}, node.call)).next(), {
-    code: 'unavailable',
-  });
-  await node.clock.advance(3000);
-  await late;
+  const late = new Messages(workload.fetchX509SVID({}, node.call)).next();
+  await assert.rejects(during(late, step), { code: 'unavailable' });
 });
 
 test('the issuer comes back: the node says what it holds, and renews at once what is due', async () => {
@@ -80,6 +77,8 @@ test('the issuer comes back: the node says what it holds, and renews at once wha
   await node.issuer.start();
   await until(() => node.issuer.x509Requests.length === 2, step);
   leafOf(await stream.next());
+  // A request to sign need not wait for the Watch.
+  await until(() => node.issuer.reports.length >= 2, step);
   const [hello, published] = node.issuer.reports.map(({ report }) => report);
   assert.ok(hello?.case === 'hello');
   assert.equal(hello.value.pluginVersion, '1.2.3');
@@ -109,8 +108,8 @@ test('a clock that is set back before the SVID began: it is signed anew', async 
   assert.ok(leaf.notBefore < first.notBefore);
 });
 
-test('EntryChanged and ViewBehind are asked again with back-off, never shown as a refusal', async () => {
-  const reasons = ['EntryChanged', 'ViewBehind'];
+test('EntryChanged, ViewBehind and Throttled are asked again with back-off, never shown as a refusal', async () => {
+  const reasons = ['EntryChanged', 'ViewBehind', 'Throttled'];
   node.issuer.x509Verdict = () => {
     const reason = reasons.shift();
     return reason === undefined ? undefined : { reason, message: 'later' };
@@ -118,12 +117,96 @@ test('EntryChanged and ViewBehind are asked again with back-off, never shown as 
   const uid = randomUUID();
   node.issuer.pushPod(podMessage(uid, ['/a']));
   await until(() => node.issuer.x509Requests.length === 1);
+  const { workload } = await during(node.publish({ uid }), step);
+  await new Messages(workload.fetchX509SVID({}, node.call)).next();
+  assert.equal(node.issuer.x509Requests.length, 4);
+});
+
+test('PrefetchLimit stands until the pod is published; then it is the issuer that is behind', async () => {
+  const verdicts = ['PrefetchLimit', 'PrefetchLimit'];
+  node.issuer.x509Verdict = () => {
+    const reason = verdicts.shift();
+    return reason === undefined ? undefined : { reason, message: 'not started' };
+  };
+  const uid = randomUUID();
+  node.issuer.pushPod(podMessage(uid, ['/a']));
+  await until(() => node.issuer.x509Requests.length === 1);
+  await node.clock.advance(5000);
+  assert.equal(node.issuer.x509Requests.length, 1);
   const publish = node.publish({ uid });
-  for (let turn = 0; turn < 20; turn += 1) await node.clock.advance(100);
+  await until(() => node.issuer.x509Requests.length === 3, step);
   const { workload } = await publish;
   await new Messages(workload.fetchX509SVID({}, node.call)).next();
-  assert.equal(node.issuer.x509Requests.length, 3);
 });
+
+/** The issuer's clock, set off from the node's. */
+function issuerClockAt(offsetMs: number): void {
+  node.issuer.clock = {
+    now: () => node.clock.now() + offsetMs,
+    sleep: async (ms, signal) => await node.clock.sleep(ms, signal),
+  };
+}
+
+test('a node whose clock is behind the issuer’s asks once, and renews within the real lifetime', async () => {
+  issuerClockAt(10 * HOUR);
+  await servedPod();
+  await node.clock.advance(0.4 * HOUR);
+  assert.equal(node.issuer.x509Requests.length, 1);
+  await node.clock.advance(0.2 * HOUR);
+  assert.equal(node.issuer.x509Requests.length, 2);
+});
+
+test('a node whose clock is so far ahead that SVIDs are over when they come: Unavailable, and few requests', async () => {
+  issuerClockAt(-2 * HOUR);
+  const uid = randomUUID();
+  node.issuer.pushPod(podMessage(uid, ['/a']));
+  await until(() => node.issuer.x509Requests.length === 1);
+  const second = async () => await node.clock.advance(1000);
+  const { workload } = await during(node.publish({ uid }), second);
+  for (let count = 0; count < 60; count += 1) await second();
+  assert.ok(node.issuer.x509Requests.length < 20, `${node.issuer.x509Requests.length} requests`);
+  const fetch = new Messages(workload.fetchX509SVID({}, node.call)).next();
+  await assert.rejects(during(fetch, second), { code: 'unavailable' });
+});
+
+test('a pod without a volume that the issuer’s whole view no longer names is dropped', async () => {
+  const [gone, kept] = [randomUUID(), randomUUID()];
+  node.issuer.pushPod(podMessage(gone, ['/a']));
+  node.issuer.pushPod(podMessage(kept, ['/a']));
+  const published = await servedPod('/a');
+  const held = () => {
+    const hellos = node.issuer.reports.flatMap(({ report }) =>
+      report.case === 'hello' ? [report.value] : [],
+    );
+    return hellos.at(-1)?.held.map(({ podUid }) => podUid) ?? [];
+  };
+  await comeBack();
+  assert.deepEqual(held().toSorted(), [gone, kept, published.uid].toSorted());
+  node.issuer.pods.delete(gone);
+  node.issuer.pods.delete(published.uid);
+  await comeBack();
+  await node.issuer.stop();
+  const before = node.issuer.watches;
+  await node.issuer.start();
+  await until(() => node.issuer.watches > before, step);
+  await until(() => held().length === 2, step);
+  assert.deepEqual(held().toSorted(), [kept, published.uid].toSorted(), 'a volume is not dropped');
+});
+
+/** The issuer goes and comes back, and the node has heard its whole view. */
+async function comeBack(): Promise<void> {
+  await node.issuer.stop();
+  node.issuer.reports.length = 0;
+  await node.issuer.start();
+  const mark = randomUUID();
+  await until(() => node.issuer.reports.some(({ report }) => report.case === 'hello'), step);
+  node.issuer.push({ case: 'podIdentities', value: podMessage(mark, []) });
+  const heard = () =>
+    node.issuer.reports.some(
+      ({ report }) => report.case === 'acknowledged' && report.value.podUid === mark,
+    );
+  await until(heard, step);
+}
 
 test('a refusal stands until the entry changes, the volume is published, or half a minute', async () => {
   node.issuer.x509Verdict = () => ({ reason: 'NotPublished', message: 'no' });
@@ -170,9 +253,7 @@ test('a stream that the issuer ends is opened again', async () => {
 test('what is published while the issuer is away is reported when it is back', async () => {
   await node.issuer.stop();
   const uid = randomUUID();
-  const publish = node.publish({ uid });
-  await node.clock.advance(11_000);
-  await publish;
+  await during(node.publish({ uid }), async () => await node.clock.advance(1000));
   node.issuer.reports.length = 0;
   await node.issuer.start();
   const said = () =>

@@ -52,6 +52,8 @@ export type Plugin = {
   readonly answers: HandSetAnswers;
   readonly clock: FakeClock;
   readonly recordsDirectory: string;
+  /** What was logged as a warning. */
+  readonly warnings: readonly string[];
   stop(): Promise<void>;
 };
 
@@ -59,6 +61,7 @@ export type Plugin = {
 export async function startPlugin(kubelet: FakeKubelet, label = ''): Promise<Plugin> {
   const clock = new FakeClock();
   const answers = new HandSetAnswers();
+  const warnings: string[] = [];
   const recordsDirectory = join(dirname(kubelet.csiSocket), 'volumes');
   const volumes = new Volumes({
     kubeletRoot: kubelet.root,
@@ -69,7 +72,7 @@ export async function startPlugin(kubelet: FakeKubelet, label = ''): Promise<Plu
       close: async () => {},
     }),
     clock,
-    log: silentLogger,
+    log: { ...silentLogger, warn: (_, message) => warnings.push(message) },
     publishWaitMs: 10_000,
     requireIdentityWaitMs: 90_000,
   });
@@ -86,6 +89,7 @@ export async function startPlugin(kubelet: FakeKubelet, label = ''): Promise<Plu
     answers,
     clock,
     recordsDirectory,
+    warnings,
     stop: async () => {
       await volumes.close();
       await socket.close();

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { CodedError } from '../../../src/base/errors.ts';
 import { Issuer } from '../../../src/transport/gen/signet/issuer_pb.ts';
 import { SpiffeWorkloadAPI } from '../../../src/transport/gen/spiffe/workload_pb.ts';
@@ -197,5 +199,63 @@ test('both sides of a bidirectional stream see each other', async () => {
     if (message.case === 'podGone') seen.push(message.value.podUid);
   }
   assert.deepEqual(seen, ['1', '2']);
+  client.close();
+});
+
+test('T-50: nothing of a call is parsed before its caller is admitted', async () => {
+  const asked: string[] = [];
+  const refused = async () => {
+    asked.push('admit');
+    throw new CodedError('unauthenticated', 'who are you');
+  };
+  const never = async () => assert.fail('a handler was reached');
+  const handlers = {
+    watch: async function* () {
+      yield await never();
+    },
+    signX509Svids: never,
+    signJwtSvids: never,
+  } as unknown as Handlers<typeof Issuer>;
+  server = new GrpcServer({ services: [bindService(Issuer, handlers, refused)] });
+  listener = createServer((socket) => server.accept(socket));
+  const path = join(directory, 's');
+  await new Promise<void>((resolve) => listener.listen(path, resolve));
+  // Field 1 of the request as a number: no message of this service reads like that.
+  const garbage = Buffer.from([0x08, 0xff]);
+  const raw = new Client(`unix:${path}`, credentials.createInsecure());
+  const bytes = (value: Buffer) => value;
+  for (const method of ['SignX509Svids', 'SignJwtSvids']) {
+    const code = await new Promise((resolve) => {
+      const done = (error: ServiceError | null) => resolve(error?.code);
+      raw.makeUnaryRequest(`/signet.issuer.v1.Issuer/${method}`, bytes, bytes, garbage, done);
+    });
+    assert.equal(code, status.UNAUTHENTICATED);
+  }
+  const watch = raw.makeBidiStreamRequest('/signet.issuer.v1.Issuer/Watch', bytes, bytes);
+  const ended = once(watch, 'error');
+  watch.write(garbage);
+  watch.resume();
+  const [error] = (await ended) as [ServiceError];
+  assert.equal(error.code, status.UNAUTHENTICATED);
+  assert.deepEqual(asked, ['admit', 'admit', 'admit']);
+  raw.close();
+});
+
+test('a message that cannot be parsed fails its own call only', async () => {
+  await serve({ fetchJWTSVID: async () => ({ svids: [] }) });
+  const raw = new Client(target, credentials.createInsecure());
+  const code = await new Promise((resolve) => {
+    raw.makeUnaryRequest(
+      '/SpiffeWorkloadAPI/FetchJWTSVID',
+      (value: Buffer) => value,
+      (value: Buffer) => value,
+      Buffer.from([0x0a, 0xff]),
+      (error: ServiceError | null) => resolve(error?.code),
+    );
+  });
+  assert.equal(code, status.INTERNAL);
+  const client = createGrpcClient(SpiffeWorkloadAPI, { target });
+  assert.deepEqual((await client.fetchJWTSVID({ audience: ['a'] })).svids, []);
+  raw.close();
   client.close();
 });

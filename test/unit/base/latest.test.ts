@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Latest } from '../../../src/base/latest.ts';
 import { settle } from '../../fakes/fake-clock.ts';
 
@@ -40,4 +42,26 @@ test('an aborted wait ends without a value', async () => {
   const first = cell.first(() => true, stop.signal);
   stop.abort();
   assert.equal(await first, undefined);
+});
+
+test('watchers that come and go while nothing changes leave nothing behind', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const cell = new Latest<number>();
+  cell.set(1);
+  const comeAndGo = async (times: number) => {
+    for (let count = 0; count < times; count += 1) {
+      const stop = new AbortController();
+      const watch = cell.watch(stop.signal);
+      await watch.next();
+      const waiting = watch.next();
+      stop.abort();
+      assert.equal((await waiting).done, true);
+    }
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = await comeAndGo(1000);
+  const after = await comeAndGo(20_000);
+  assert.ok(after - before < 2_000_000, `${after - before} bytes`);
 });

@@ -99,3 +99,60 @@ test('of two delayed looks the earlier stands, and an immediate one drops both',
   await done;
   assert.deepEqual(at, [200, 1000]);
 });
+
+test('ensure leaves a key alone that is worked on or waits out its back-off, and asks for any other', async () => {
+  const clock = new FakeClock();
+  const queue = queueWith(clock);
+  const stop = new AbortController();
+  const start = clock.now();
+  const at: number[] = [];
+  const done = queue.run(async () => {
+    at.push(clock.now() - start);
+    queue.ensure('a');
+    if (at.length === 1) throw new Error('not yet');
+    return undefined;
+  }, stop.signal);
+  queue.ensure('a');
+  await clock.advance(50);
+  queue.ensure('a');
+  await clock.advance(50);
+  assert.deepEqual(
+    at,
+    [0, 100],
+    'the back-off was waited out, and nothing came of the doubled asks',
+  );
+  queue.ensure('a');
+  await settle();
+  assert.deepEqual(at, [0, 100, 100]);
+  stop.abort();
+  await done;
+});
+
+test('a worker that fails while the queue is stopped leaves no timer behind', async () => {
+  const waits: AbortSignal[] = [];
+  const clock = {
+    now: () => 0,
+    sleep: async (_: number, signal: AbortSignal) => {
+      waits.push(signal);
+      await new Promise<void>((resolve) => {
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    },
+  };
+  const queue = new WorkQueue({ clock, onError: () => {} });
+  const stop = new AbortController();
+  const begun = Promise.withResolvers<void>();
+  const fail = Promise.withResolvers<undefined>();
+  queue.add('a');
+  const done = queue.run(async () => {
+    begun.resolve();
+    return await fail.promise;
+  }, stop.signal);
+  await begun.promise;
+  stop.abort();
+  await settle();
+  fail.reject(new Error('stopped'));
+  await done;
+  assert.equal(waits.length, 1);
+  assert.equal(waits[0]?.aborted, true);
+});

@@ -21,6 +21,7 @@ import {
   textIn,
 } from '../../../src/identity/objects.ts';
 import { refusalOf, toIdentities } from '../../../src/identity/pod-identity.ts';
+import { comparePreference } from '../../../src/identity/policy.ts';
 import { limitsOf } from '../../../src/identity/restrict.ts';
 import { selects } from '../../../src/identity/selectors.ts';
 import type { IdentitySettings } from '../../../src/identity/settings.ts';
@@ -74,6 +75,7 @@ export function deriveFromScratch(world: World, now: number): Answer {
         serviceNames: () => serviceNames(world, pod),
       }),
     );
+    candidates.sort((a, b) => comparePreference(a.policy, b.policy));
     const { fates, winners } = settle(candidates);
     for (const [index, { policy }] of candidates.entries()) {
       const fate = fates[index] ?? 'ViewBehind';

@@ -2,12 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { checkSelectorForm } from '../../../src/crds/workload-selector.ts';
 import { readPod } from '../../../src/identity/objects.ts';
-import {
-  checkWorkloadSelector,
-  firstNotHolding,
-  judgeSelectors,
-} from '../../../src/identity/workload-selectors.ts';
+import { firstNotHolding, judgeSelectors } from '../../../src/identity/workload-selectors.ts';
 import type { JsonObject } from '../../../src/template/json-value.ts';
 import { pod } from './fixtures.ts';
 
@@ -113,7 +110,7 @@ test('A5: a pod without labels, owners, containers or node', () => {
 
 test('A5: the first colon splits, and neither half is empty', () => {
   for (const wrong of ['', ':', 'k8s', 'k8s:', ':x']) {
-    assert.throws(() => checkWorkloadSelector(wrong), /must be type:value/);
+    assert.throws(() => checkSelectorForm(wrong), /must be type:value/);
   }
-  checkWorkloadSelector('k8s:pod-label:a:');
+  checkSelectorForm('k8s:pod-label:a:');
 });

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -88,4 +97,39 @@ test('a symbolic link is not written through', () => {
 test('a log that cannot be written throws, and the chain is as it was', () => {
   const log = new FileAuditLog('/dev/full', new FakeClock());
   assert.throws(() => log.append([event('a')]), { code: 'unavailable', reason: 'AuditFailed' });
+});
+
+test('a disk that is full in the middle of a batch costs part of a line, never a later one', () => {
+  let room = Number.POSITIVE_INFINITY;
+  const log = new FileAuditLog(path, new FakeClock(), (fd, bytes) => {
+    const part = bytes.subarray(0, Math.min(room, bytes.length));
+    room -= part.length;
+    return writeSync(fd, part);
+  });
+  log.append([event('a')]);
+  const lineBytes = statSync(path).size;
+  room = lineBytes + 20;
+  assert.throws(() => log.append([event('b'), event('c')]), { reason: 'AuditFailed' });
+  assert.throws(() => log.append([event('d')]), { reason: 'AuditFailed' });
+  room = Number.POSITIVE_INFINITY;
+  log.append([event('e')]);
+  log.append([event('f')]);
+  log.close();
+  assert.deepEqual(verifyAuditLines(lines()).problems, [{ line: 3, problem: 'Malformed' }]);
+  assert.deepEqual(
+    lines().map((line) => /"spiffeId":"(.)"/.exec(line)?.[1]),
+    ['a', 'b', undefined, 'e', 'f'],
+  );
+});
+
+test('a last line longer than what is read at once does not begin the chain anew', () => {
+  write('a', 'x'.repeat(300_000));
+  write('b');
+  assert.deepEqual(verifyAuditLines(lines()).problems, []);
+});
+
+test('a file that others may write is no audit log', () => {
+  write('a');
+  chmodSync(path, 0o620);
+  assert.throws(() => new FileAuditLog(path, new FakeClock()), { code: 'failed-precondition' });
 });

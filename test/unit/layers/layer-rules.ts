@@ -85,7 +85,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   client: {
     layers: ['base', 'spiffe', 'transport/gen', 'transport/rpc', 'transport/grpc'],
-    packages: [grpcMessages, '@grpc/grpc-js', 'jose'],
+    packages: [grpcMessages, '@grpc/grpc-js'],
   },
   dev: {
     layers: [
@@ -100,8 +100,6 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'transport/gen',
       'transport/rpc',
       'transport/grpc',
-      'cli',
-      'version',
     ],
     packages: ['yaml', grpcMessages],
   },
@@ -117,10 +115,10 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'dev',
       'version',
     ],
-    packages: ['yaml'],
+    packages: [],
   },
   version: { layers: [], packages: [] },
-  main: { layers: ['base', 'cli', 'dev', 'issuer', 'controller', 'node', 'version'], packages: [] },
+  main: { layers: ['base', 'cli', 'version'], packages: [] },
 };
 
 /** Packages that one file alone may import, however often its layer is named above. */

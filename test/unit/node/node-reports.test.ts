@@ -43,3 +43,20 @@ test('of several reports of one kind for one pod only the newest waits', async (
   assert.deepEqual(await take(stream, 2), [unpublished('a'), published('end')]);
   stop.abort();
 });
+
+test('a stream that has ended takes nothing of what the next one is to say', async () => {
+  const reports = new NodeReports();
+  const [ended, next] = [new AbortController(), new AbortController()];
+  const before = reports.stream(() => [], ended.signal);
+  reports.add('a', published('a'));
+  const first = before.next();
+  reports.add('b', published('b'));
+  reports.add('c', published('c'));
+  await first;
+  ended.abort();
+  const after = reports.stream(() => [published('opening')], next.signal);
+  assert.deepEqual((await after.next()).value, { report: published('opening') });
+  reports.add('d', published('d'));
+  assert.equal((await before.next()).done, true);
+  assert.deepEqual((await after.next()).value, { report: published('d') });
+});

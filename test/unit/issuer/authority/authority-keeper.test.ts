@@ -99,6 +99,53 @@ test('a crash at any operation, before or after it took place, is made good by t
   assert.ok(crashes > 100, `${crashes} crashes`);
 });
 
+test('no line, no authority: nothing that could sign is stored before it is written down', async () => {
+  const store = new MemoryStore();
+  const clock = new FakeClock();
+  const audit = new MemoryAuditLog();
+  audit.full = true;
+  await assert.rejects(keeper(store, clock, audit).settle(), { reason: 'AuditFailed' });
+  assert.deepEqual([...store.documents.keys()], ['state']);
+  audit.full = false;
+  let lines = 0;
+  store.onOperation = (when, _operation, name) => {
+    if (when !== 'after' || name === 'state') return;
+    lines = Math.max(
+      lines,
+      audit.events.filter(({ detail }) => detail?.startsWith('create')).length,
+    );
+    const keys = KEY_DOCUMENTS.flatMap((document) => keysOf(store, document)).length;
+    assert.ok(keys + (store.documents.has('issuer-serving') ? 1 : 0) <= lines);
+  };
+  await clock.advance(11 * MINUTE);
+  await keeper(store, clock, audit).settle();
+  store.onOperation = () => {};
+  await assertAtRest(store);
+});
+
+test('keys of another format are not taken for none, and unknown members are kept', async () => {
+  const store = new MemoryStore();
+  const clock = new FakeClock();
+  await keeper(store, clock).settle();
+  const change = (edit: (value: Record<string, unknown>) => object) => {
+    const { version, text } = store.documents.get('issuing-keys') ?? assert.fail();
+    const value = JSON.parse(text) as Record<string, unknown>;
+    const edited = { version: version + 1, text: JSON.stringify(edit(value)) };
+    store.documents.set('issuing-keys', edited);
+    return value;
+  };
+  const good = change((value) => ({ ...value, sealedWith: 'kek-1' }));
+  await clock.advance(30 * 3_600_000);
+  await keeper(store, clock).settle();
+  const { text } = store.documents.get('issuing-keys') ?? assert.fail();
+  assert.notDeepEqual(JSON.parse(text).keys, good['keys']);
+  assert.equal(JSON.parse(text).sealedWith, 'kek-1');
+  for (const other of [{ ...good, format: 2 }, { format: 1, keys: { a: 1 } }, [], null]) {
+    change(() => other as object);
+    await assert.rejects(keeper(store, clock).settle(), { reason: 'StateDamaged' });
+  }
+});
+
 test('alone, nobody is waited for: a crash is made good at once', async () => {
   const store = new MemoryStore();
   const clock = new FakeClock();

@@ -27,6 +27,63 @@ test('a key of an authority is nobody’s', () => {
   assert.ok(keys.mayUse(keyDigest(Uint8Array.of(2)), 'a', 0));
 });
 
+test('a shorter use of a key does not free it before the longest one ends', () => {
+  const keys = new KeyRegistry();
+  keys.remember('key', { holder: 'a', notAfter: 1000 });
+  keys.remember('key', { holder: 'a', notAfter: 10 });
+  keys.prune(500);
+  assert.ok(!keys.mayUse('key', 'b', 500));
+  assert.ok(keys.mayUse('key', 'b', 1000));
+});
+
+test('one holder has room for so many keys, until some are over', () => {
+  const keys = new KeyRegistry();
+  let count = 0;
+  while (keys.hasRoom(`k${count}`, 'a')) {
+    keys.remember(`k${count}`, { holder: 'a', notAfter: 100 + count });
+    count += 1;
+    assert.ok(count <= 1024);
+  }
+  assert.equal(count, 1024);
+  assert.ok(keys.hasRoom('k7', 'a'), 'one that it has already');
+  assert.ok(keys.hasRoom('new', 'b'));
+  keys.remember('k7', { holder: 'b', notAfter: 5000 });
+  assert.ok(keys.hasRoom('new', 'a'), 'one went to another holder');
+  keys.remember('new', { holder: 'a', notAfter: 5000 });
+  assert.ok(!keys.hasRoom('newer', 'a'));
+  keys.prune(101);
+  assert.ok(keys.hasRoom('newer', 'a'));
+});
+
+test('what did not get out was not signed before publishing', () => {
+  const pods = new PublishedPods();
+  pods.countSigned('pod', 'one');
+  pods.uncountSigned('pod', 'one');
+  pods.uncountSigned('pod', 'one');
+  pods.uncountSigned('unknown', 'one');
+  assert.equal(pods.prefetched('pod', 'one'), 0);
+});
+
+test('a node’s report changes and displaces nothing that we know', () => {
+  const inventory = new HeldInventory();
+  const of = (serial: string, notAfter: number) => {
+    return { serial, notAfter, podUid: 'pod', entryId: 'e', node: 'n' };
+  };
+  const hour = 3_600_000;
+  inventory.add(of('issued', hour));
+  inventory.report(of('issued', 1), 0);
+  inventory.report(of('over', 5), 5);
+  inventory.report(of('nonsense', Number.NaN), 0);
+  for (let count = 0; count < 1000; count += 1) inventory.report(of(`r${count}`, 1e300), 0);
+  const out = (now: number) => inventory.heldBy(() => true, now).map(({ serial }) => serial);
+  assert.equal(out(0).length, 256);
+  assert.ok(out(hour - 1).includes('issued'));
+  assert.ok(!out(0).includes('over') && !out(0).includes('nonsense'));
+  assert.deepEqual(out(24 * hour), [], 'nothing is out for longer than an SVID may live');
+  for (let count = 0; count < 255; count += 1) inventory.add(of(`i${count}`, 2 * hour));
+  assert.equal(out(0).filter((serial) => serial.startsWith('i')).length, 256);
+});
+
 test('ten a second with a burst of fifty, each key for itself', async () => {
   const clock = new FakeClock();
   const limits = new MintLimits(clock, { perSecond: 10, burst: 50 });

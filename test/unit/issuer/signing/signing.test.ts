@@ -104,6 +104,44 @@ test('no line, no SVID', async () => {
   await assert.rejects(jwt.sign(caller, ask), { reason: 'AuditFailed' });
 });
 
+test('lines that cannot be written use up nothing of what a pod may have before it starts', async () => {
+  pods.set(pod({ uid: 'waiting' }));
+  const reason = async () => {
+    const [result] = await x509.sign(caller, [item({ podUid: 'waiting' })], signal);
+    return result?.allowed === false ? result.reason : 'issued';
+  };
+  audit.full = true;
+  for (let count = 0; count < 5; count += 1) await assert.rejects(reason());
+  audit.full = false;
+  assert.deepEqual(
+    [await reason(), await reason(), await reason(), await reason()],
+    ['issued', 'issued', 'issued', 'PrefetchLimit'],
+  );
+});
+
+test('a node cannot fill the log: not with refusals, and not with long names', async () => {
+  const gone = Array.from({ length: 200 }, () => item({ entryId: 'gone' }));
+  for (let call = 0; call < 3; call += 1) await x509.sign(caller, gone, signal);
+  assert.equal(audit.events.length, 256);
+  const stranger = { ...caller, node: 'node-2' };
+  await x509.sign(stranger, [item()], signal);
+  assert.equal(audit.events.at(-1)?.reason, 'WrongNode');
+  await clock.advance(10_000);
+  await x509.sign(caller, gone, signal);
+  assert.equal(audit.events.length, 267);
+  const long = 'x'.repeat(129);
+  const asked = { entryId: long, expectedSpiffeId: ID };
+  for (const run of [
+    async () => await x509.sign(caller, [item({ podUid: long })], signal),
+    async () => await x509.sign(caller, [item({ entryId: long })], signal),
+    async () => await x509.sign(caller, [{ ...item(), expectedSpiffeId: ID.repeat(99) }], signal),
+    async () => await jwt.sign(caller, { podUid: 'pod-uid', items: [asked], audience: ['a'] }),
+  ]) {
+    await assert.rejects(run(), { code: 'invalid-argument' });
+  }
+  assert.equal(audit.events.length, 267);
+});
+
 test('KeyReuse: a key of another pod, also within one batch, and of every authority', async () => {
   const point = newPoint();
   const reasons = async (...items: readonly ReturnType<typeof item>[]) =>
@@ -239,6 +277,40 @@ test('Throttled: fifty at once, then ten a second; another node uses up nothing'
   assert.equal(over[0]?.allowed === false && over[0].reason, 'Throttled');
   await clock.advance(1000);
   assert.ok((await ask(caller, 10)).every(({ allowed }) => allowed));
+});
+
+test('a JWT-SVID whose entry was withdrawn while its signature waited does not get out', async () => {
+  const asked = { entryId: 'policy-uid', expectedSpiffeId: ID };
+  const ask = { podUid: 'pod-uid', items: [asked, asked, asked], audience: ['a'] };
+  const waiting = jwt.sign(caller, ask);
+  pods.set(pod({ entries: [], refusal: 'Suspended' }));
+  assert.deepEqual(
+    (await waiting).map((result) => result.allowed || result.reason),
+    ['Suspended', 'Suspended', 'Suspended'],
+  );
+  assert.ok(audit.events.every(({ event }) => event === 'JwtSvidRefused'));
+});
+
+test('nothing is signed for a caller that went away while it waited', async () => {
+  const asked = { entryId: 'policy-uid', expectedSpiffeId: ID };
+  const ask = { podUid: 'pod-uid', items: [asked], audience: ['a'] };
+  await assert.rejects(jwt.sign(caller, ask, AbortSignal.abort()), { code: 'unavailable' });
+  assert.equal(audit.events.length, 0);
+});
+
+test('Throttled: all pods of a node together, so that no node takes what others need', async () => {
+  const asked = { entryId: 'policy-uid', expectedSpiffeId: ID };
+  const uids = Array.from({ length: 45 }, (_, index) => `pod-${index}`);
+  for (const uid of uids) pods.set(pod({ uid }));
+  let issued = 0;
+  for (const podUid of uids) {
+    for (const count of [32, 18]) {
+      const items = Array.from({ length: count }, () => asked);
+      const results = await jwt.sign(caller, { podUid, items, audience: ['a'] });
+      issued += results.filter(({ allowed }) => allowed).length;
+    }
+  }
+  assert.equal(issued, 2000);
 });
 
 test('what is refused anyway uses up nothing', async () => {

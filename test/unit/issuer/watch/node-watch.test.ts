@@ -56,15 +56,15 @@ beforeEach(() => {
     log: silentLogger,
     federation: noFederation,
     authorities: () => current,
-    sessions: new NodeSessions(),
+    sessions: new NodeSessions(clock),
     published: new PublishedPods(),
     inventory: new HeldInventory(),
     bundleSequence: () => current.bundle.sequence,
     refreshAuthorities: async () => {},
     ahead: new Set(),
   };
-  pods.onChange(({ podUid, node }) => {
-    for (const session of options.sessions.of(node)) session.outbox.addPod(podUid);
+  pods.onChange(({ podUid, node, gone }) => {
+    for (const session of options.sessions.of(node)) session.outbox.addPod(podUid, gone);
   });
 });
 
@@ -138,7 +138,7 @@ test('a pod that left the node is gone for it', async () => {
   const watch = open();
   await watch.untilSynced();
   pods.set(pod({ node: 'node-2' }));
-  options.sessions.of(NODE)[0]?.outbox.addPod('pod-uid');
+  options.sessions.of(NODE)[0]?.outbox.addPod('pod-uid', false);
   assert.equal((await watch.next()).case, 'podGone');
   watch.stop();
 });
@@ -294,4 +294,59 @@ test('the content digest changes with what shapes the SVID, and with nothing els
   ]) {
     assert.equal(of(change), base, JSON.stringify(change));
   }
+});
+
+test('a node that opens one watch after another is told to wait', async () => {
+  for (let count = 0; count < 20; count += 1) {
+    const watch = open();
+    await watch.next();
+    watch.stop();
+  }
+  await assert.rejects(open().next(), { code: 'unavailable', reason: 'Throttled' });
+  await clock.advance(2000);
+  const watch = open();
+  await watch.next();
+  watch.stop();
+});
+
+test('what a hello says is held is kept only when it can be true', async () => {
+  const held = (change: object) => {
+    return {
+      podUid: 'pod-uid',
+      entryId: 'e',
+      serial: Uint8Array.of(1),
+      notAfter: 1n << 40n,
+      ...change,
+    };
+  };
+  const reports = [
+    held({}),
+    held({ podUid: 'unknown', serial: Uint8Array.of(2) }),
+    held({ entryId: 'x'.repeat(129), serial: Uint8Array.of(3) }),
+    held({ serial: new Uint8Array(21) }),
+    held({ serial: Uint8Array.of(4), notAfter: 1n }),
+  ];
+  const watch = open([{ case: 'hello', value: { held: reports } }]);
+  await watch.next();
+  const kept = options.inventory.heldBy(() => true, clock.now());
+  assert.deepEqual(
+    kept.map(({ serial, notAfter }) => [serial, notAfter]),
+    [['01', clock.now() + 24 * 60 * MINUTE]],
+  );
+  watch.stop();
+});
+
+test('a pod that the view does not know well enough for now is not said to be gone', async () => {
+  const watch = open();
+  await watch.untilSynced();
+  const known = pods.pod.bind(pods);
+  pods.pod = (uid) => (uid === 'pod-uid' ? undefined : known(uid));
+  pods.set(pod());
+  pods.set(pod({ uid: 'second' }));
+  const first = await watch.next();
+  assert.equal(first.case === 'podIdentities' && first.value.podUid, 'second');
+  pods.delete('pod-uid');
+  const then = await watch.next();
+  assert.equal(then.case === 'podGone' && then.value.podUid, 'pod-uid');
+  watch.stop();
 });

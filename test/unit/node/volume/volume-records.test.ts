@@ -30,26 +30,26 @@ function load(): { records: readonly VolumeRecord[]; broken: string[] } {
   return { records, broken };
 }
 
-test('what was saved is loaded, by another instance too', () => {
-  new VolumeRecords(directory).save(record);
+test('what was saved is loaded, by another instance too', async () => {
+  await new VolumeRecords(directory).save(record);
   assert.deepEqual(load(), { records: [record], broken: [] });
   assert.equal(statSync(file()).mode & 0o777, 0o600);
 });
 
-test('an unchanged record is not written again, a changed one is replaced whole', () => {
+test('an unchanged record is not written again, a changed one is replaced whole', async () => {
   const records = new VolumeRecords(directory);
-  records.save(record);
+  await records.save(record);
   const before = statSync(file()).ino;
-  records.save({ ...record });
+  await records.save({ ...record });
   assert.equal(statSync(file()).ino, before);
-  records.save({ ...record, podName: 'web-2' });
+  await records.save({ ...record, podName: 'web-2' });
   assert.notEqual(statSync(file()).ino, before);
   assert.equal(load().records[0]?.podName, 'web-2');
   assert.deepEqual(readdirSync(directory), [`${volumeId}.json`]);
 });
 
-test('a record torn at any byte is reported and left, never half believed', () => {
-  new VolumeRecords(directory).save(record);
+test('a record torn at any byte is reported and left, never half believed', async () => {
+  await new VolumeRecords(directory).save(record);
   const whole = readFileSync(file());
   for (let length = 0; length < whole.length - 1; length += 1) {
     writeFileSync(file(), whole.subarray(0, length));
@@ -86,8 +86,8 @@ test('what a crash left half written is removed at the next start', () => {
   assert.deepEqual(readdirSync(directory), []);
 });
 
-test('KU-04: a volume id that is not the kubelet’s never becomes a file name', () => {
+test('KU-04: a volume id that is not the kubelet’s never becomes a file name', async () => {
   const records = new VolumeRecords(directory);
-  assert.throws(() => records.save({ ...record, volumeId: '../x' }), TypeError);
+  await assert.rejects(records.save({ ...record, volumeId: '../x' }), TypeError);
   assert.throws(() => records.remove('../x'), TypeError);
 });
