@@ -58,8 +58,8 @@ const FLAGS = {
   },
   'audit-log': { type: 'string', help: 'file of audit lines; needed', value: 'FILE' },
   host: { type: 'string', help: 'address to listen on; default: all', value: 'ADDRESS' },
-  port: { type: 'integer', default: 8443, min: 1, help: 'for node plugins' },
-  'health-port': { type: 'integer', default: 8081, min: 1, help: 'for probes' },
+  port: { type: 'integer', default: 8443, help: 'for node plugins; 0: a free one' },
+  'health-port': { type: 'integer', default: 8081, help: 'for probes; 0: a free one' },
   'api-server': {
     type: 'string',
     help: 'as manifests have it: https://$(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT)',

@@ -7,8 +7,8 @@ import type { IdentityKind, ObjectChange } from '../../identity/identity-view.ts
 import type { IdentitySettings } from '../../identity/settings.ts';
 import type { KubeClient } from '../../kube/kube-client.ts';
 import { metadataOf, versionOf } from '../../kube/object-key.ts';
-import { PodProjection } from '../../kube/pod-projection.ts';
-import { type KubeBatch, Reflector } from '../../kube/reflector.ts';
+import { PodProjection } from '../../kube/watch/pod-projection.ts';
+import { type KubeBatch, Reflector } from '../../kube/watch/reflector.ts';
 import type { JsonObject } from '../../template/json-value.ts';
 import { PolicyGate } from './policy-gate.ts';
 import type { PolicyNeeds } from './policy-needs.ts';

@@ -3,7 +3,7 @@
 
 import type { ObjectChange } from '../../identity/identity-view.ts';
 import type { IdentitySettings } from '../../identity/settings.ts';
-import { type PodNeeds, unionOf } from '../../kube/pod-projection.ts';
+import { type PodNeeds, unionOf } from '../../kube/watch/pod-projection.ts';
 import { needsOf, type OnDemandKind, type PolicyNeeds } from './policy-needs.ts';
 
 export class PolicyGate {

@@ -6,7 +6,7 @@ import type { IdentityKind } from '../../identity/identity-view.ts';
 import { objectIn, textIn } from '../../identity/objects.ts';
 import { readsNode, templatesOf } from '../../identity/policy.ts';
 import { type IdentitySettings, servesClass } from '../../identity/settings.ts';
-import { NO_NEEDS, type PodNeeds } from '../../kube/pod-projection.ts';
+import { NO_NEEDS, type PodNeeds } from '../../kube/watch/pod-projection.ts';
 import type { JsonObject } from '../../template/json-value.ts';
 
 /** Kinds that are watched only when a policy needs them. */

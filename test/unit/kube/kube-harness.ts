@@ -3,7 +3,11 @@
 import { createLogger, type Logger, silentLogger } from '../../../src/base/log.ts';
 import { fixedAccess } from '../../../src/kube/kube-access.ts';
 import { KubeClient } from '../../../src/kube/kube-client.ts';
-import { type KubeBatch, Reflector, type ReflectorOptions } from '../../../src/kube/reflector.ts';
+import {
+  type KubeBatch,
+  Reflector,
+  type ReflectorOptions,
+} from '../../../src/kube/watch/reflector.ts';
 import type { JsonObject } from '../../../src/template/json-value.ts';
 import { FakeApiServer } from '../../fakes/fake-api-server.ts';
 import { FakeClock } from '../../fakes/fake-clock.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import type { ApiRequest } from '../../fakes/fake-api-server.ts';
-import { failure } from '../../fakes/fake-api-server.ts';
-import { KubeHarness, PODS, pod } from './kube-harness.ts';
+import type { ApiRequest } from '../../../fakes/fake-api-server.ts';
+import { failure } from '../../../fakes/fake-api-server.ts';
+import { KubeHarness, PODS, pod } from '../kube-harness.ts';
 
 let kube: KubeHarness;
 

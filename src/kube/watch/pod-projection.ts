@@ -2,8 +2,13 @@
 // that was left out would render as if it were empty, which is another identity: so what is not
 // understood is kept whole.
 
-import { isJsonObject, type JsonObject, type JsonValue, ownValue } from '../template/json-value.ts';
-import { DATA_TYPE } from '../template/template-data.ts';
+import {
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  ownValue,
+} from '../../template/json-value.ts';
+import { DATA_TYPE } from '../../template/template-data.ts';
 
 export type PodNeeds = {
   /** Go paths, as templates have them: `PodMeta.Annotations`, `PodSpec.Containers`. */

@@ -1,8 +1,13 @@
 // The lines of a watch, read one by one: an object with its kind of change, a bookmark, or an error.
 
-import { CodedError } from '../base/errors.ts';
-import { isJsonObject, type JsonObject, type JsonValue, ownValue } from '../template/json-value.ts';
-import { toKubeError } from './kube-error.ts';
+import { CodedError } from '../../base/errors.ts';
+import {
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  ownValue,
+} from '../../template/json-value.ts';
+import { toKubeError } from '../kube-error.ts';
 
 export type WatchEvent = {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';

@@ -1,10 +1,15 @@
 // All objects of one kind at one resource version, consistent: as a watch list where the API server
 // takes part, else as a list in pages. Either all of it, or an error.
 
-import { CodedError } from '../base/errors.ts';
-import { isJsonObject, type JsonObject, type JsonValue, ownValue } from '../template/json-value.ts';
-import type { KubeClient } from './kube-client.ts';
-import { keyOfObject, metadataOf, metadataText, type ObjectKey, versionOf } from './object-key.ts';
+import { CodedError } from '../../base/errors.ts';
+import {
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  ownValue,
+} from '../../template/json-value.ts';
+import type { KubeClient } from '../kube-client.ts';
+import { keyOfObject, metadataOf, metadataText, type ObjectKey, versionOf } from '../object-key.ts';
 import { type WatchEvent, watchEvents } from './watch-events.ts';
 
 export type ListedObject = {

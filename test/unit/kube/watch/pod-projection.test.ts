@@ -5,9 +5,9 @@ import {
   type PodNeeds,
   PodProjection,
   unionOf,
-} from '../../../src/kube/pod-projection.ts';
-import type { JsonObject } from '../../../src/template/json-value.ts';
-import { parseTemplate } from '../../../src/template/template.ts';
+} from '../../../../src/kube/watch/pod-projection.ts';
+import type { JsonObject } from '../../../../src/template/json-value.ts';
+import { parseTemplate } from '../../../../src/template/template.ts';
 
 const DRIVER = 'csi.spiffe.io';
 const OURS = { name: 'spiffe', csi: { driver: DRIVER, volumeAttributes: { a: 'b' } } };

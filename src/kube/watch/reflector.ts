@@ -2,10 +2,13 @@
 // to connections and histories in between. What it delivers is a state: what went unseen in a gap is
 // noticed by the next complete set, and nothing is gone because something failed.
 
-import { backoffMs } from '../base/backoff.ts';
-import type { Clock } from '../base/clock.ts';
-import { CodedError } from '../base/errors.ts';
-import type { Logger } from '../base/log.ts';
+import { backoffMs } from '../../base/backoff.ts';
+import type { Clock } from '../../base/clock.ts';
+import { CodedError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import type { KubeClient } from '../kube-client.ts';
+import { isGone, retryAfterOf } from '../kube-error.ts';
+import { versionOf } from '../object-key.ts';
 import { Connection } from './connection.ts';
 import {
   type InitialSet,
@@ -17,9 +20,6 @@ import {
   WATCH_LIST_QUERY,
 } from './initial-set.ts';
 import { KnownObjects, type KubeChange } from './known-objects.ts';
-import type { KubeClient } from './kube-client.ts';
-import { isGone, retryAfterOf } from './kube-error.ts';
-import { versionOf } from './object-key.ts';
 import type { WatchEvent } from './watch-events.ts';
 
 export type KubeBatch = {

@@ -1,9 +1,9 @@
 // What a reflector has delivered, as little of it as it takes to tell what a later complete set
 // changes: names and resource versions.
 
-import type { JsonObject } from '../template/json-value.ts';
+import type { JsonObject } from '../../template/json-value.ts';
+import type { ObjectKey } from '../object-key.ts';
 import { type InitialSet, type ListedObject, textKey } from './initial-set.ts';
-import type { ObjectKey } from './object-key.ts';
 
 /** An object that is now so, or, without one, gone. */
 export type KubeChange = ObjectKey & { readonly object: JsonObject | undefined };

@@ -1,6 +1,6 @@
 // Whether a connection still says anything: silent stalls have no error and no end of their own.
 
-import { type Clock, sleepUntil } from '../base/clock.ts';
+import { type Clock, sleepUntil } from '../../base/clock.ts';
 
 /** The life of one list or watch; ended from outside, or by silence. */
 export class Connection {
