@@ -31,16 +31,24 @@ export class KubeError extends CodedError {
   readonly status: number;
   /** How long the API server asks to be left alone. */
   readonly retryAfterMs: number | undefined;
+  /** Machine-readable reasons beneath the one of the whole. */
+  readonly causes: readonly string[];
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { status: number; reason?: string; retryAfterMs?: number | undefined },
+    options: {
+      status: number;
+      reason?: string;
+      retryAfterMs?: number | undefined;
+      causes?: readonly string[];
+    },
   ) {
     super(code, message, options.reason === undefined ? {} : { reason: options.reason });
     this.name = 'KubeError';
     this.status = options.status;
     this.retryAfterMs = options.retryAfterMs;
+    this.causes = options.causes ?? [];
   }
 }
 
@@ -61,8 +69,14 @@ export function toKubeError({ status, what, body, retryAfter }: Refusal): KubeEr
   return new KubeError(code, `${what}: ${status}${message === '' ? '' : ` ${message}`}`, {
     status,
     retryAfterMs: retryAfterMs(retryAfter, given),
+    causes: causesOf(given),
     ...(status === 410 ? { reason: GONE } : reason === '' ? {} : { reason }),
   });
+}
+
+/** Whether another manager owns a field of what was to be applied. */
+export function isForeignField(error: CodedError): boolean {
+  return error instanceof KubeError && error.causes.includes('FieldManagerConflict');
 }
 
 export function isGone(error: CodedError): boolean {
@@ -84,6 +98,15 @@ function retryAfterMs(header: string | undefined, body: JsonObject): number | un
   const seconds = header !== undefined && /^\d{1,6}$/.test(header) ? Number(header) : inBody;
   if (typeof seconds !== 'number' || !(seconds > 0)) return undefined;
   return Math.min(seconds * 1000, MAX_RETRY_AFTER_MS);
+}
+
+function causesOf(body: JsonObject): readonly string[] {
+  const details = ownValue(body, 'details');
+  const causes = isJsonObject(details) ? ownValue(details, 'causes') : undefined;
+  if (!Array.isArray(causes)) return [];
+  return (causes as readonly JsonValue[])
+    .filter(isJsonObject)
+    .map((cause) => textOf(cause, 'reason'));
 }
 
 function textOf(object: JsonObject, key: string): string {

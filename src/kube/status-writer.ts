@@ -8,7 +8,7 @@ import { WorkQueue, type WorkResult } from '../base/work-queue.ts';
 import type { JsonObject } from '../template/json-value.ts';
 import { canonical, canonicalText, covers } from './canonical-json.ts';
 import type { KubeClient } from './kube-client.ts';
-import { retryAfterOf } from './kube-error.ts';
+import { isForeignField, retryAfterOf } from './kube-error.ts';
 import { versionOf } from './object-key.ts';
 
 export type StatusTarget = {
@@ -101,8 +101,8 @@ export class StatusWriter {
     try {
       const version = versionOf(await this.#apply(wish, signal));
       this.#written.set(key, { text: wish.text, version });
-      // A newer wish that came meanwhile has asked for its own look.
-      return undefined;
+      // What came meanwhile may be a newer sight of the object, with the same to say.
+      return this.#wishes.get(key) === wish ? undefined : { requeueMs: WRITE_EVERY_MS };
     } catch (thrown) {
       return this.#afterFailure(wish, CodedError.from(thrown));
     }
@@ -136,9 +136,14 @@ export class StatusWriter {
       this.forget(target.path);
       return undefined;
     }
-    if (error.code === 'aborted') {
-      // Another owner of the fields, or another object of the name: the next wish tries again.
+    // Fields of another owner, another object of the name, or a status that the schema refuses: to
+    // say the same again changes nothing, so the next wish tries again.
+    if (isForeignField(error)) {
       this.#options.onForeign?.(target);
+      return undefined;
+    }
+    if (error.code === 'aborted' || error.code === 'invalid-argument') {
+      this.#options.log.warn({ path: target.path, err: error }, 'A status was refused');
       return undefined;
     }
     const retryAfter = retryAfterOf(error);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { type StatusTarget, StatusWriter } from '../../../src/kube/status-writer.ts';
+import { failure } from '../../fakes/fake-api-server.ts';
 import { KubeHarness } from './kube-harness.ts';
 
 const IDS = '/apis/spire.spiffe.io/v1alpha1/clusterspiffeids';
@@ -91,10 +92,14 @@ test('T-57: an object whose status changes all the time is written once in 10 s,
   await kube.until(() => stored().status['n'] === n, 1000);
 });
 
-test('what somebody else has overwritten is written again', async () => {
+test('what somebody else has overwritten is written again, even at the same moment', async () => {
   writer.set(target, { n: 1 }, stored());
+  // The answer to our write is still on its way.
   await kube.until(() => stored().status['n'] === 1);
   kube.api.set(IDS, { metadata: { name: 'a' }, status: { n: 9 } });
+  writer.set(target, { n: 1 }, stored());
+  await kube.until(() => stored().status['n'] === 1, 1000);
+  kube.api.set(IDS, { metadata: { name: 'a' }, status: { n: 8 } });
   writer.set(target, { n: 1 }, stored());
   await kube.until(() => stored().status['n'] === 1, 1000);
 });
@@ -127,12 +132,26 @@ test('failures are tried again, with ever longer breaks, and Retry-After is obey
 });
 
 test('R5: fields that another manager owns are left to it, and it is said', async () => {
-  kube.api.faults.push({ on: ({ method }) => method === 'PATCH', act: { status: 409 } });
+  const details = { causes: [{ reason: 'FieldManagerConflict', field: '.status.stats' }] };
+  const body = { ...failure(409, 'Conflict', 'conflict with "scm"'), details };
+  kube.api.faults.push({ on: ({ method }) => method === 'PATCH', act: { status: 409, body } });
   writer.set(target, { n: 1 });
   await kube.until(() => foreign.length === 1);
   await minutes(2);
   assert.deepEqual([foreign.length, writes().length], [1, 1]);
 });
+
+for (const status of [409, 422]) {
+  test(`a refusal with ${status} is not repeated until there is something new to say`, async () => {
+    kube.api.faults.push({ on: ({ method }) => method === 'PATCH', act: { status } });
+    writer.set(target, { n: 1 });
+    await minutes(2);
+    assert.deepEqual([writes().length, foreign.length], [1, 0]);
+    kube.api.faults.length = 0;
+    writer.set(target, { n: 2 });
+    await kube.until(() => stored().status['n'] === 2, 1000);
+  });
+}
 
 test('an object that is gone is left alone, its successor is written anew', async () => {
   kube.api.delete(IDS, 'a');
@@ -142,7 +161,8 @@ test('an object that is gone is left alone, its successor is written anew', asyn
   assert.equal(writes().length, 1);
   const { metadata } = kube.api.set(IDS, { metadata: { name: 'a' } });
   writer.set(target, { n: 1 });
-  await kube.until(() => foreign.length === 1, 1000);
+  await kube.until(() => writes().length === 2, 1000);
+  assert.deepEqual(stored().status, {});
   writer.set({ ...target, uid: metadata.uid ?? '' }, { n: 1 });
   await kube.until(() => stored().status['n'] === 1, 1000);
 });
