@@ -80,9 +80,10 @@ export const nodeCommand: Command = async (args, { out, err, clock, signal }) =>
   const log = createLogger('node', { level: flags['log-level'], destination });
   const authorities = new IssuerAuthorities(settings.issuerCaFile, log);
   await usableToken(tokenFile);
-  log.info({ settings: { version: VERSION, ...settings } }, 'Starting the node plugin');
   const health = new HealthServer();
   await health.listen(settings.health);
+  const inForce = { version: VERSION, ...settings, health: health.at };
+  log.info({ settings: inForce }, 'Starting the node plugin');
   try {
     await runNodePlugin(
       {

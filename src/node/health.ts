@@ -46,10 +46,12 @@ export class HealthServer {
     this.#server.maxConnections = MAX_CONNECTIONS;
   }
 
-  /** The port, once it listens. */
-  get port(): number | undefined {
-    const address: AddressInfo | string | null = this.#server.address();
-    return typeof address === 'object' ? address?.port : undefined;
+  /** Where it listens, once it does: port 0 becomes one that was free. */
+  get at(): HealthAddress | undefined {
+    const bound: AddressInfo | string | null = this.#server.address();
+    return bound === null || typeof bound === 'string'
+      ? undefined
+      : { host: bound.address, port: bound.port };
   }
 
   /** Throws `invalid-argument` where it cannot listen. */
