@@ -57,7 +57,7 @@ export class HealthServer {
   /** Throws `invalid-argument` where it cannot listen. */
   async listen(address: HealthAddress): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (thrown) => {
+      this.#server.on('error', (thrown) => {
         reject(invalid(`health: cannot listen on ${address.host}:${address.port}`, thrown));
       });
       this.#server.listen(address, () => resolve());

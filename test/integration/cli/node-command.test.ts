@@ -6,6 +6,7 @@ import { existsSync, lstatSync, mkdtempSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { buildProgram } from '../../../scripts/build.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/log.ts';
 import { FileAuditLog } from '../../../src/issuer/audit-log.ts';
@@ -170,6 +171,20 @@ test('RG-04, RG-08: registers, is healthy, serves an SVID, and leaves in order o
   assert.equal(text.includes(authenticator.token), false, 'the token is not logged');
 });
 
+test('the program as it ships does the same, by the name of an issuer', async () => {
+  await buildProgram(file('dist'));
+  const address = flags({ '--issuer-address': `localhost:${main.port}` });
+  const plugin = start(address, { program: [file('dist/signet.mjs')] });
+  await untilHealthy(plugin);
+  await register();
+  assert.equal(await fetchFirst('a'), entry().spiffeId);
+  assert.equal(await plugin.end('SIGTERM'), 0);
+  assert.ok(
+    plugin.lines.every((line) => line.startsWith('{')),
+    plugin.lines.join('\n'),
+  );
+});
+
 test('all settings are one line at the start', async () => {
   const plugin = start(flags({ '--no-registration': '' }));
   const { settings } = await plugin.logged('Starting the node plugin');
@@ -255,7 +270,10 @@ for (const [name, change, expected] of BAD) {
 }
 
 test('it does not start with a variable or an option that changes trust or lets others look', async () => {
-  const plugin = start(flags(), { NODE_TLS_REJECT_UNAUTHORIZED: '0' }, ['--tls-keylog=/dev/null']);
+  const plugin = start(flags(), {
+    variables: { NODE_TLS_REJECT_UNAUTHORIZED: '0' },
+    nodeOptions: ['--tls-keylog=/dev/null'],
+  });
   assert.equal(await plugin.end(), 2);
   const refusals = plugin.lines.filter((line) => line.startsWith('signet node: will not start: '));
   assert.equal(refusals.length, 2, plugin.lines.join('\n'));

@@ -11,6 +11,14 @@ const PATIENCE_MS = 20_000;
 
 export type LogLine = { readonly msg?: string; readonly [field: string]: unknown };
 
+export type NodeProcessOptions = {
+  /** The whole environment. */
+  readonly variables?: Readonly<Record<string, string>>;
+  readonly nodeOptions?: readonly string[];
+  /** Default: the sources. */
+  readonly program?: readonly string[];
+};
+
 export class NodeProcess {
   /** Standard error, line by line. */
   readonly lines: string[] = [];
@@ -18,16 +26,12 @@ export class NodeProcess {
   readonly #ended: Promise<unknown>;
   #wake = Promise.withResolvers<void>();
 
-  /** `variables` is the whole environment besides PATH. */
-  constructor(
-    args: readonly string[],
-    variables: Readonly<Record<string, string>> = {},
-    nodeOptions: readonly string[] = [],
-  ) {
+  constructor(args: readonly string[], options: NodeProcessOptions = {}) {
+    const program = options.program ?? ['--conditions=source', MAIN];
     this.#child = spawn(
       process.execPath,
-      [...ENTRY_OPTIONS, ...nodeOptions, '--conditions=source', MAIN, 'node', ...args],
-      { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: process.env['PATH'], ...variables } },
+      [...ENTRY_OPTIONS, ...(options.nodeOptions ?? []), ...program, 'node', ...args],
+      { stdio: ['ignore', 'ignore', 'pipe'], env: { ...options.variables } },
     );
     this.#ended = once(this.#child, 'close').finally(() => this.#look());
     const { stderr } = this.#child;
