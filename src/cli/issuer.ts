@@ -75,12 +75,12 @@ const FLAGS = {
     type: 'choice',
     of: ['error', 'warn', 'info', 'debug', 'silent'],
     default: 'info',
-    help: 'how much to log, as JSON lines',
+    help: 'how much to log, as JSON lines on standard error',
   },
   help: { type: 'boolean', help: 'print this' },
 } as const satisfies FlagSpecs;
 
-export const issuerCommand: Command = async (args, { out, clock, signal }) => {
+export const issuerCommand: Command = async (args, { out, err, clock, signal }) => {
   const { flags, positionals } = parseFlags(args, FLAGS);
   if (flags.help || positionals.length > 0) {
     out(flagsHelp('usage: signet issuer --trust-domain NAME --api-server URL …', FLAGS));
@@ -92,6 +92,7 @@ export const issuerCommand: Command = async (args, { out, clock, signal }) => {
   const { host, namespace, 'jwt-issuer': jwtIssuer } = flags;
   const place = host === undefined ? {} : { host };
   const access = clusterAccess(server, flags['service-account-dir'], clock);
+  const destination = { write: (line: string) => err(line.trimEnd()) };
   const audit = new FileAuditLog(auditPath, clock);
   try {
     await runIssuer(
@@ -121,7 +122,7 @@ export const issuerCommand: Command = async (args, { out, clock, signal }) => {
         ...(jwtIssuer === undefined ? {} : { jwtIssuer }),
         audit,
         clock,
-        log: createLogger('issuer', { level: flags['log-level'] }),
+        log: createLogger('issuer', { level: flags['log-level'], destination }),
         version: VERSION,
       },
       signal,

@@ -8,19 +8,18 @@ import { CodedError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/log.ts';
 import { DEFAULT_IDENTITY_SETTINGS } from '../../../src/identity/settings.ts';
 import { AuthorityKeeper } from '../../../src/issuer/authority/authority-keeper.ts';
-import { issuerEndpointId } from '../../../src/issuer/authority/serving-leaf.ts';
 import { AuthorityView } from '../../../src/issuer/authority/signing-authorities.ts';
 import { COLLECTIONS } from '../../../src/issuer/cluster/cluster-view.ts';
 import { SecretAuthorityStore } from '../../../src/issuer/cluster/secret-authority-store.ts';
 import { runIssuer } from '../../../src/issuer/main.ts';
 import { fixedAccess } from '../../../src/kube/kube-access.ts';
 import { KubeClient } from '../../../src/kube/kube-client.ts';
+import { issuerChannelByTrust } from '../../../src/node/issuer-credentials.ts';
 import { runNodePlugin } from '../../../src/node/main.ts';
-import { readCertificate } from '../../../src/spiffe/certificate/certificate.ts';
 import { formatPemCertificate } from '../../../src/spiffe/pem.ts';
 import { SpiffeWorkloadAPI } from '../../../src/transport/gen/spiffe/workload_pb.ts';
 import { createGrpcClient, type GrpcClient } from '../../../src/transport/grpc/grpc-client.ts';
-import { tlsCredentials } from '../../../src/transport/grpc/tls-credentials.ts';
+import { fixedAuthorities } from '../../../src/transport/grpc/tls-credentials.ts';
 import { FakeApiServer } from '../../fakes/fake-api-server.ts';
 import { FakeKubelet } from '../../fakes/fake-kubelet.ts';
 import { MemoryAuditLog, TRUST_DOMAIN } from '../../unit/issuer/fixtures.ts';
@@ -186,7 +185,6 @@ export class ClusterHarness {
     const authorities = new AuthorityView({ trustDomain: TRUST_DOMAIN, store: this.store });
     await authorities.refresh();
     const ca = authorities.current.value?.serving.servingCa ?? [];
-    const expected = issuerEndpointId(TRUST_DOMAIN);
     const ready = Promise.withResolvers<void>();
     const done = runNodePlugin(
       {
@@ -195,18 +193,11 @@ export class ClusterHarness {
         kubeletRoot: this.kubelet.root,
         trustDomain: TRUST_DOMAIN,
         issuer: {
-          channel: {
-            target: `localhost:${this.ports.issuer}`,
-            credentials: tlsCredentials({
-              authorities: Buffer.from(ca.map(formatPemCertificate).join('')),
-              verify: (der) => {
-                const { uris } = readCertificate(der).extensions.alternativeNames;
-                if (uris.length !== 1 || uris[0] !== expected) {
-                  throw new CodedError('unauthenticated', 'not the issuer');
-                }
-              },
-            }),
-          },
+          channel: issuerChannelByTrust({
+            target: `dns:///localhost:${this.ports.issuer}`,
+            authorities: fixedAuthorities(Buffer.from(ca.map(formatPemCertificate).join(''))),
+            trustDomain: TRUST_DOMAIN,
+          }),
           token: async () => token,
         },
         clock: systemClock,
