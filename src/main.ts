@@ -31,6 +31,13 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     },
   ],
   [
+    'issuer',
+    {
+      help: 'sign identities for the node plugins of a cluster',
+      load: async () => (await import('./cli/issuer.ts')).issuerCommand,
+    },
+  ],
+  [
     'render',
     {
       help: 'show what policies make of saved objects, offline',

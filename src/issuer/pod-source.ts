@@ -69,6 +69,11 @@ export type PodSource = {
   /** Of the whole view; a pod's own version is never higher. */
   readonly version: bigint;
   readonly restrictionVersion: bigint;
+  /**
+   * Every restriction up to this version is in the view, where that may be more than the version of
+   * the last one; default: the same.
+   */
+  readonly restrictionsKnownTo?: bigint;
   /** Whether the view is new enough to sign by. */
   readonly isFresh: () => boolean;
   /** Calls `listener` on every change until the returned function is called. */

@@ -39,7 +39,7 @@ export async function acceptHello(
   const { node } = caller;
   if (hello.held.length > MAX_HELD) throw invalid(`held: ${hello.held.length} exceed ${MAX_HELD}`);
   // This view is older than one that the node has acted by: another replica knows more.
-  if (hello.restrictionVersion > pods.restrictionVersion) {
+  if (hello.restrictionVersion > (pods.restrictionsKnownTo ?? pods.restrictionVersion)) {
     throw new CodedError('unavailable', 'the view is behind what the node has seen', {
       reason: REASON.VIEW_BEHIND,
     });

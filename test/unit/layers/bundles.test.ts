@@ -45,6 +45,18 @@ const CONTENTS: readonly Contents[] = [
     ],
   },
   {
+    command: 'src/cli/issuer.ts',
+    has: ['src/issuer/main.ts', 'src/kube/', 'src/identity/', 'node_modules/@grpc/grpc-js/'],
+    hasNot: [
+      'node_modules/yaml/',
+      'node_modules/@kubernetes/',
+      'node_modules/fastify/',
+      'src/node/',
+      'src/webhook/',
+      'src/dev/',
+    ],
+  },
+  {
     command: 'src/cli/render.ts',
     has: ['src/identity/', 'node_modules/yaml/', 'node_modules/re2js/'],
     hasNot: ['src/issuer/', 'src/node/', 'node_modules/@peculiar/', 'node_modules/@grpc/'],

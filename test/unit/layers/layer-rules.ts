@@ -17,7 +17,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   template: { layers: ['base'], packages: [] },
   crds: { layers: ['base', 'spiffe', 'template'], packages: ['json-schema-to-ts'] },
   identity: { layers: ['base', 'spiffe', 'template', 'crds'], packages: ['re2js'] },
-  kube: { layers: ['base', 'crds'], packages: ['@kubernetes/client-node'] },
+  kube: { layers: ['base', 'crds', 'template'], packages: [] },
   'transport/gen': { layers: [], packages: [grpcMessages] },
   'transport/rpc': { layers: [], packages: [grpcMessages] },
   'transport/grpc': {

@@ -196,6 +196,19 @@ test('new authorities and new restrictions send the bundles again', async () => 
   watch.stop();
 });
 
+test('a node that has seen newer restrictions than the view knows is sent away, any other is not', async () => {
+  const ahead = (restrictionVersion: bigint) =>
+    open([{ case: 'hello', value: { restrictionVersion } } as Report]);
+  pods.restrictionVersion = 7n;
+  await assert.rejects(ahead(8n).next(), { code: 'unavailable', reason: 'ViewBehind' });
+  // No restriction has come since the seventh, and the view would know of one up to the ninth.
+  options = { ...options, pods: Object.assign(pods, { restrictionsKnownTo: 9n }) };
+  const watch = ahead(9n);
+  await watch.untilSynced();
+  watch.stop();
+  await assert.rejects(ahead(10n).next(), { code: 'unavailable', reason: 'ViewBehind' });
+});
+
 test('bundles of other trust domains travel apart from ours', async () => {
   const trustDomain = parseTrustDomain('example.net');
   const { bundle } = current;

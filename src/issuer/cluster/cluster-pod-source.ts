@@ -1,0 +1,55 @@
+// The issuer's pods in a cluster: derived identities, with what watches know of their age.
+
+import type { IdentityPodSource } from '../identity-pod-source.ts';
+import type { IssuablePod, PodChange, PodSource } from '../pod-source.ts';
+import type { ClusterView } from './cluster-view.ts';
+import { isViewFresh } from './view-freshness.ts';
+
+export type ClusterPodSourceOptions = {
+  readonly source: IdentityPodSource;
+  readonly view: ClusterView;
+  readonly now: () => number;
+  /** When the API server last answered. */
+  readonly answeredAt: () => number;
+  /** How long known pods are served without an API server. */
+  readonly maxStalenessMs: number;
+};
+
+export class ClusterPodSource implements PodSource {
+  readonly #options: ClusterPodSourceOptions;
+
+  constructor(options: ClusterPodSourceOptions) {
+    this.#options = options;
+  }
+
+  readonly isFresh = (): boolean => {
+    const { view, now, answeredAt, maxStalenessMs } = this.#options;
+    if (!view.isReady) return false;
+    const { progressAt } = view;
+    return isViewFresh({ now: now(), progressAt, answeredAt: answeredAt(), maxStalenessMs });
+  };
+
+  get version(): bigint {
+    return this.#options.source.version;
+  }
+
+  get restrictionVersion(): bigint {
+    return this.#options.view.restrictionVersion;
+  }
+
+  get restrictionsKnownTo(): bigint {
+    return this.#options.view.restrictionsKnownTo;
+  }
+
+  pod(uid: string): IssuablePod | undefined {
+    return this.#options.source.pod(uid);
+  }
+
+  podsOn(node: string): Iterable<IssuablePod> {
+    return this.#options.source.podsOn(node);
+  }
+
+  onChange(listener: (change: PodChange) => void): () => void {
+    return this.#options.source.onChange(listener);
+  }
+}

@@ -1,0 +1,182 @@
+// The issuer of a cluster, put together: watches, authorities from Secrets, callers by TokenReview, a
+// port for node plugins and one for probes.
+
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import { IdentityView } from '../identity/identity-view.ts';
+import type { IdentitySettings } from '../identity/settings.ts';
+import { type KubeAccess, serviceAccountAccess } from '../kube/kube-access.ts';
+import { KubeClient } from '../kube/kube-client.ts';
+import { reviewToken } from '../kube/token-review.ts';
+import { GrpcServer } from '../transport/grpc/grpc-server.ts';
+import { HealthServer } from '../transport/health/health-server.ts';
+import type { AuditLog } from './audit-log.ts';
+import type { NodePluginPlace } from './cluster/caller-pod.ts';
+import { ClusterPodSource } from './cluster/cluster-pod-source.ts';
+import { ClusterView } from './cluster/cluster-view.ts';
+import { SecretAuthorityStore } from './cluster/secret-authority-store.ts';
+import { SelfReview } from './cluster/self-review.ts';
+import { TokenReviewAuthenticator } from './cluster/token-review-authenticator.ts';
+import { IdentityPodSource } from './identity-pod-source.ts';
+import { createIssuer, type Issuer } from './issuer.ts';
+import { IssuerListener } from './issuer-listener.ts';
+
+export type IssuerProcessOptions = {
+  readonly settings: IdentitySettings;
+  readonly driverName: string;
+  readonly access: KubeAccess;
+  /** Where the Secrets of the authorities are. */
+  readonly namespace: string;
+  readonly plugin: NodePluginPlace;
+  readonly listen: { readonly host?: string; readonly port: number };
+  readonly health: { readonly host?: string; readonly port: number };
+  readonly maxStalenessMs: number;
+  /** `iss` of JWT-SVIDs. */
+  readonly jwtIssuer?: string;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly version: string;
+  /** Called once both ports answer. */
+  readonly onListening?: (ports: { readonly issuer: number; readonly health: number }) => void;
+};
+
+/** How a pod of the cluster reaches the API server: the origin, and the directory with its token. */
+export function clusterAccess(url: string, directory: string, clock: Clock): KubeAccess {
+  return serviceAccountAccess({ url, directory, clock });
+}
+
+/** A caller waits for it, so it must not take as long as a list may. */
+const REVIEW_TIMEOUT_MS = 5000;
+
+/** Runs until aborted; rejects when a part fails that cannot go on by itself. */
+export async function runIssuer(options: IssuerProcessOptions, signal: AbortSignal): Promise<void> {
+  const { log } = options;
+  const parts = compose(options);
+  const { issuer, view, source, selfReview, reviewer, client } = parts;
+  const stop = new AbortController();
+  const onAbort = () => stop.abort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  const running: Promise<void>[] = [];
+  // The first part that fails stops the others.
+  const run = (part: Promise<void>) => running.push(part.finally(onAbort));
+  const missing = () => [...missingOf(parts), ...selfReview.missing];
+  const health = new HealthServer({ ...options.health, missing });
+  const server = new GrpcServer({ services: [issuer.service] });
+  try {
+    await health.listen();
+    run(view.run(stop.signal));
+    run(source.run(stop.signal));
+    run(issuer.run(stop.signal));
+    // Ends by itself when it is content.
+    running.push(selfReview.run(stop.signal));
+    await issuer.authorities.first(() => true, stop.signal);
+    if (!stop.signal.aborted) {
+      const listener = new IssuerListener({
+        address: options.listen,
+        authorities: issuer.authorities,
+        accept: (connection) => server.accept(connection),
+        log,
+      });
+      await listener.start();
+      options.onListening?.({ issuer: listener.port ?? 0, health: health.port });
+      run(listener.run(stop.signal));
+    }
+    await Promise.race(
+      running.map(async (part) => await part.then(async () => await ended(stop.signal))),
+    );
+  } finally {
+    stop.abort();
+    signal.removeEventListener('abort', onAbort);
+    await server.close();
+    await Promise.allSettled(running);
+    await health.close();
+    client.close();
+    reviewer.close();
+  }
+  await Promise.all(running);
+}
+
+function compose(options: IssuerProcessOptions) {
+  const { settings, driverName, access, clock, log, audit, maxStalenessMs } = options;
+  const { trustDomain } = settings;
+  const kube = { access, clock, userAgent: `signet-issuer/${options.version}` };
+  const client = new KubeClient(kube);
+  const reviewer = new KubeClient({ ...kube, timeoutMs: REVIEW_TIMEOUT_MS });
+  const identities = new IdentityView(settings);
+  const source = new IdentityPodSource({
+    view: identities,
+    driverName,
+    clock,
+    onBadObject: ({ kind, name }, errors) => {
+      log.warn({ path: `${kind}/${name}`, message: errors.join('; ') }, 'An object serves nobody');
+    },
+  });
+  const view = new ClusterView({
+    client,
+    settings,
+    driverName,
+    // Versions of kinds are of one sequence; a watch that is behind the others takes nothing back.
+    apply: (changes, version) =>
+      source.apply(changes, version > source.version ? version : source.version),
+    clock,
+    log,
+  });
+  const pods = new ClusterPodSource({
+    source,
+    view,
+    now: () => clock.now(),
+    answeredAt: () => Math.max(client.answeredAt, reviewer.answeredAt),
+    maxStalenessMs,
+  });
+  const issuer = createIssuer({
+    trustDomain,
+    store: new SecretAuthorityStore({ client, namespace: options.namespace }),
+    pods,
+    authenticator: new TokenReviewAuthenticator({
+      audience: `signet-issuer/${trustDomain}`,
+      place: options.plugin,
+      review: async (token, audiences) => await reviewToken(reviewer, token, audiences),
+      pod: (uid) => identities.index.pods.get(uid)?.object,
+      clock,
+      whileDownMs: maxStalenessMs,
+    }),
+    audit,
+    clock,
+    log,
+    settings: {
+      keepsAuthorities: false,
+      ...(options.jwtIssuer === undefined ? {} : { jwtIssuer: options.jwtIssuer }),
+    },
+  });
+  const selfReview = new SelfReview({
+    review: async () => await reviewToken(reviewer, (await access.credentials()).token, []),
+    clock,
+    log,
+  });
+  return { issuer, view, pods, source, selfReview, client, reviewer };
+}
+
+/** Why nobody can be signed for now. */
+function missingOf({
+  issuer,
+  view,
+  pods,
+}: {
+  readonly issuer: Issuer;
+  readonly view: ClusterView;
+  readonly pods: ClusterPodSource;
+}): readonly string[] {
+  if (issuer.authorities.value === undefined) return ['authorities: none yet'];
+  if (!view.isReady) return ['view: not everything was seen yet'];
+  if (!pods.isFresh()) return ['view: too old to sign by'];
+  return issuer.ready ? [] : ['authorities: expired'];
+}
+
+async function ended(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

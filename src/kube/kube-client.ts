@@ -1,0 +1,185 @@
+// Requests to the API server: JSON over HTTPS with a token, each with an end in time and in size.
+// One connection a watch, the others shared; no redirects, no proxies, nothing from the environment.
+
+import type { IncomingMessage } from 'node:http';
+import { Agent, request as httpsRequest } from 'node:https';
+import type { Clock } from '../base/clock.ts';
+import { CodedError } from '../base/errors.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../template/json-value.ts';
+import { type KubeAccess, type KubeCredentials, parseOrigin } from './kube-access.ts';
+import { toKubeError } from './kube-error.ts';
+
+export type KubeRequest = {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** As the API server has it; segments that are not literals come from `segment`. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: JsonObject;
+  readonly contentType?: ContentType;
+  readonly signal?: AbortSignal;
+};
+
+export type ContentType =
+  | 'application/json'
+  | 'application/merge-patch+json'
+  | 'application/apply-patch+yaml';
+
+export type KubeClientOptions = {
+  readonly access: KubeAccess;
+  readonly clock: Clock;
+  /** Such as `signet-issuer/1.0`. */
+  readonly userAgent: string;
+  /** For a whole request, and for a watch until it is accepted. */
+  readonly timeoutMs?: number;
+  readonly maxBodyBytes?: number;
+};
+
+const TIMEOUT_MS = 30_000;
+/** 500 pods of half a megabyte each. */
+const MAX_BODY_BYTES = 256 * 1024 * 1024;
+const MAX_ERROR_BYTES = 64 * 1024;
+const MAX_SOCKETS = 100;
+
+export class KubeClient {
+  readonly #options: KubeClientOptions;
+  readonly #origin: { readonly host: string; readonly port: number };
+  #agent: { readonly ca: string; readonly agent: Agent } | undefined;
+  #answeredAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: KubeClientOptions) {
+    this.#options = options;
+    this.#origin = parseOrigin(options.access.url);
+  }
+
+  /** When the API server last answered anything but an overload or a failure of its own. */
+  get answeredAt(): number {
+    return this.#answeredAt;
+  }
+
+  /** One request and its whole answer; throws KubeError, or `unavailable` without an answer. */
+  async send(request: KubeRequest): Promise<JsonObject> {
+    const timeout = AbortSignal.timeout(this.#options.timeoutMs ?? TIMEOUT_MS);
+    const signal = AbortSignal.any([timeout, ...(request.signal ? [request.signal] : [])]);
+    const response = await this.#open(request, signal);
+    const max = this.#options.maxBodyBytes ?? MAX_BODY_BYTES;
+    const body = parseJson(await readBody(response, max, describe(request)));
+    if (isJsonObject(body)) return body;
+    throw new CodedError('unavailable', `${describe(request)}: the answer is not a JSON object`);
+  }
+
+  /** Opens a watch; its bytes come until the API server, the connection or the signal ends it. */
+  async stream(request: KubeRequest): Promise<AsyncIterable<Buffer>> {
+    const opening = new AbortController();
+    const timer = setTimeout(() => opening.abort(), this.#options.timeoutMs ?? TIMEOUT_MS);
+    const signal = AbortSignal.any([opening.signal, ...(request.signal ? [request.signal] : [])]);
+    try {
+      return await this.#open(request, signal);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  close(): void {
+    this.#agent?.agent.destroy();
+    this.#agent = undefined;
+  }
+
+  async #open(request: KubeRequest, signal: AbortSignal): Promise<IncomingMessage> {
+    const what = describe(request);
+    const credentials = await this.#options.access.credentials();
+    const response = await this.#call(request, credentials, signal);
+    const status = response.statusCode ?? 0;
+    if (status < 500 && status !== 429) this.#answeredAt = this.#options.clock.now();
+    if (status >= 200 && status < 300) return response;
+    if (status === 401) this.#options.access.forget?.();
+    // A refusal without a readable body is still a refusal.
+    const text = await readBody(response, MAX_ERROR_BYTES, what).catch(() => '');
+    const body = parseJson(text);
+    throw toKubeError({ status, what, body, retryAfter: response.headers['retry-after'] });
+  }
+
+  async #call(
+    request: KubeRequest,
+    { token, ca }: KubeCredentials,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const { method, path, query, body, contentType = 'application/json' } = request;
+    const search = query === undefined ? '' : `?${new URLSearchParams(query).toString()}`;
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const headers: Record<string, string> = {
+      accept: 'application/json',
+      authorization: `Bearer ${token}`,
+      'user-agent': this.#options.userAgent,
+    };
+    if (text !== undefined) {
+      headers['content-type'] = contentType;
+      headers['content-length'] = String(Buffer.byteLength(text));
+    }
+    return await new Promise((resolve, reject) => {
+      const outgoing = httpsRequest(
+        {
+          ...this.#origin,
+          agent: this.#agentFor(ca),
+          method,
+          path: path + search,
+          headers,
+          signal,
+        },
+        resolve,
+      );
+      outgoing.on('error', (cause) => {
+        reject(new CodedError('unavailable', `${describe(request)}: no answer`, { cause }));
+      });
+      outgoing.end(text);
+    });
+  }
+
+  #agentFor(ca: string): Agent {
+    if (this.#agent?.ca === ca) return this.#agent.agent;
+    // Requests under way keep their connections; new ones trust the new authorities alone.
+    const agent = new Agent({
+      ca,
+      keepAlive: true,
+      maxSockets: MAX_SOCKETS,
+      minVersion: 'TLSv1.2',
+      rejectUnauthorized: true,
+    });
+    this.#agent = { ca, agent };
+    return agent;
+  }
+}
+
+/** A name as one segment of a path. */
+export function segment(name: string): string {
+  if (/^[A-Za-z0-9]([A-Za-z0-9._:-]*[A-Za-z0-9])?$/.test(name)) return name;
+  throw new CodedError('invalid-argument', `"${name}" is not a name of an object`);
+}
+
+function describe({ method, path }: KubeRequest): string {
+  return `${method} ${path}`;
+}
+
+async function readBody(response: IncomingMessage, max: number, what: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > max) throw new CodedError('resource-exhausted', `${what}: over ${max} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    response.destroy();
+    if (cause instanceof CodedError) throw cause;
+    throw new CodedError('unavailable', `${what}: the answer broke off`, { cause });
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseJson(text: string): JsonValue | undefined {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch {
+    return undefined;
+  }
+}
