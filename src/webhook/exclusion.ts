@@ -14,8 +14,8 @@ export type ExclusionReason =
 
 export type Exclusion = { readonly reason: ExclusionReason; readonly message: string };
 
-const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
-const CRITICAL_CLASSES: readonly (JsonValue | undefined)[] = [
+export const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
+export const CRITICAL_CLASSES: readonly (JsonValue | undefined)[] = [
   'system-node-critical',
   'system-cluster-critical',
 ];

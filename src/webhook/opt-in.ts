@@ -5,15 +5,15 @@ import { type JsonObject, type JsonValue, ownValue } from '../template/json-valu
 import type { AdmissionPod } from './admission-pod.ts';
 import { formatField, quote } from './json-path.ts';
 
-const INJECT_LABEL = 'signet.dev/inject';
-const INJECT_EPHEMERAL_LABEL = 'signet.dev/inject-ephemeral';
+export const INJECT_LABEL = 'signet.dev/inject';
+export const INJECT_EPHEMERAL_LABEL = 'signet.dev/inject-ephemeral';
 
-const COFIDE_NAMESPACE_LABEL = 'spiffe.cofide.io/enabled';
-const COFIDE_MODES_ANNOTATION = 'spiffe.cofide.io/inject';
+export const COFIDE_NAMESPACE_LABEL = 'spiffe.cofide.io/enabled';
+export const COFIDE_MODES_ANNOTATION = 'spiffe.cofide.io/inject';
 /** Their sidecars imply the volume; the sidecars themselves are not ours to add. */
 const COFIDE_SIDECAR_MODES: readonly string[] = ['helper', 'proxy'];
 
-const SPIRE_MANAGED_LABEL = 'spiffe.io/spire-managed-identity';
+export const SPIRE_MANAGED_LABEL = 'spiffe.io/spire-managed-identity';
 const ISTIO_TEMPLATES_ANNOTATION = 'inject.istio.io/templates';
 
 export type OptIn = {
