@@ -249,7 +249,7 @@ suite('TLS', () => {
       const bound = { minVersion: version, maxVersion: version };
       const first = await open(port, bound);
       // In version 1.2 the session is there with the handshake, in 1.3 it comes when it likes.
-      const sessions = [first.getSession()];
+      const sessions: (Buffer | undefined)[] = [first.getSession()];
       first.on('session', (session: Buffer) => sessions.push(session));
       const answered = readAll(first);
       first.write(rawPost(REVIEW).replace('Host: x', 'Host: x\r\nConnection: close'));
