@@ -5,13 +5,29 @@ import { systemClock } from './base/clock.ts';
 import { CodedError } from './base/errors.ts';
 import { createLogger } from './base/log.ts';
 import type { Command } from './cli/command.ts';
+import { startProblems } from './cli/start-checks.ts';
 
-const COMMANDS: ReadonlyMap<string, { help: string; load: () => Promise<Command> }> = new Map([
+type CommandEntry = {
+  readonly help: string;
+  readonly load: () => Promise<Command>;
+  /** For people on their own machine, who may trace and inspect what they like. */
+  readonly isLocal?: boolean;
+};
+
+const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
+  [
+    'node',
+    {
+      help: 'the node plugin: serve the pods of one node',
+      load: async () => (await import('./cli/node.ts')).nodeCommand,
+    },
+  ],
   [
     'dev',
     {
       help: 'serve identities for a directory of manifests, without a cluster',
       load: async () => (await import('./cli/dev.ts')).devCommand,
+      isLocal: true,
     },
   ],
   [
@@ -19,6 +35,7 @@ const COMMANDS: ReadonlyMap<string, { help: string; load: () => Promise<Command>
     {
       help: 'show what policies make of saved objects, offline',
       load: async () => (await import('./cli/render.ts')).renderCommand,
+      isLocal: true,
     },
   ],
   [
@@ -26,6 +43,7 @@ const COMMANDS: ReadonlyMap<string, { help: string; load: () => Promise<Command>
     {
       help: 'show why a pod of a dev directory has its identities, offline',
       load: async () => (await import('./cli/explain.ts')).explainCommand,
+      isLocal: true,
     },
   ],
 ]);
@@ -42,6 +60,13 @@ async function main(): Promise<number> {
     else process.stderr.write(`signet: no command ${JSON.stringify(name)}; see signet --help\n`);
     return isHelp ? 0 : USAGE;
   }
+  // oxlint-disable-next-line no-process-env -- the one place that reads it
+  const environment = process.env;
+  if (command.isLocal !== true) {
+    const problems = startProblems({ variables: environment, execArgv: process.execArgv });
+    for (const line of problems) process.stderr.write(`signet ${name}: will not start: ${line}\n`);
+    if (problems.length > 0) return USAGE;
+  }
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => stop.abort());
@@ -54,8 +79,7 @@ async function main(): Promise<number> {
       log: createLogger(name),
       out: (text) => process.stdout.write(`${text}\n`),
       err: (text) => process.stderr.write(`${text}\n`),
-      // oxlint-disable-next-line no-process-env -- the one place that reads it
-      environment: process.env,
+      environment,
     });
   } catch (thrown) {
     const error = CodedError.from(thrown);

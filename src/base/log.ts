@@ -32,6 +32,7 @@ export type LogFields = {
   requeueMs?: number;
   reason?: string;
   message?: string;
+  settings?: Readonly<Record<string, unknown>>;
   err?: unknown;
 };
 

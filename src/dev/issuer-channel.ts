@@ -2,17 +2,15 @@
 // same server certificate and the same check of it as in a cluster.
 
 import { rmSync } from 'node:fs';
-import { CodedError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import { issuerEndpointId } from '../issuer/authority/serving-leaf.ts';
 import type { Issuer } from '../issuer/issuer.ts';
 import { IssuerListener } from '../issuer/issuer-listener.ts';
-import { readCertificate } from '../spiffe/certificate/certificate.ts';
+import { issuerChannelByTrust } from '../node/issuer-credentials.ts';
 import { formatPemCertificate } from '../spiffe/pem.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { GrpcClientOptions } from '../transport/grpc/grpc-client.ts';
 import { GrpcServer } from '../transport/grpc/grpc-server.ts';
-import { tlsCredentials } from '../transport/grpc/tls-credentials.ts';
+import { fixedAuthorities } from '../transport/grpc/tls-credentials.ts';
 
 /**
  * Listens on a Unix path, whose directory nobody else uses: a socket left there by a process that was
@@ -39,22 +37,13 @@ export async function listenForNodes(
   return { ended: end() };
 }
 
-/** How a node plugin dials it: it trusts the serving CA alone, and the issuer's own ID alone. */
+/** How a node plugin dials it: as in a cluster, but over the Unix socket. */
 export function issuerChannel(
   issuer: Issuer,
   path: string,
   trustDomain: TrustDomain,
 ): GrpcClientOptions {
-  const expected = issuerEndpointId(trustDomain);
-  return {
-    target: `unix:${path}`,
-    credentials: tlsCredentials({
-      authorities: Buffer.from(issuer.tls().servingCa.map(formatPemCertificate).join('')),
-      verify: (der) => {
-        const [uri, ...more] = readCertificate(der).extensions.alternativeNames.uris;
-        if (uri === expected && more.length === 0) return;
-        throw new CodedError('unauthenticated', 'the issuer has not the ID of an issuer');
-      },
-    }),
-  };
+  const pem = issuer.tls().servingCa.map(formatPemCertificate).join('');
+  const authorities = fixedAuthorities(Buffer.from(pem));
+  return issuerChannelByTrust({ target: `unix:${path}`, authorities, trustDomain });
 }

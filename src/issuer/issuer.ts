@@ -139,7 +139,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
 
   const onPod = ({ podUid, node, gone }: PodChange): void => {
     if (gone) published.forget(podUid);
-    for (const session of sessions.of(node)) session.outbox.addPod(podUid);
+    for (const session of sessions.of(node)) session.outbox.addPod(podUid, gone);
   };
   const onBundles = (): void => {
     for (const session of sessions.all()) session.outbox.addBundles();

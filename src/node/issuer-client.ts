@@ -34,6 +34,8 @@ const KEEPALIVE = {
   'grpc.keepalive_timeout_ms': 10_000,
   'grpc.keepalive_permit_without_calls': 1,
 } as const;
+/** Attempts, of which the later ones are ten seconds apart. */
+const SAY_EVERY = 30;
 const RECONNECT = { initialMs: 100, maxMs: 10_000 } as const;
 
 export class IssuerClient {
@@ -61,8 +63,9 @@ export class IssuerClient {
         });
       } catch (err) {
         if (signal.aborted) break;
-        const { code } = CodedError.from(err);
-        if (code === 'unavailable') log.debug({ err }, 'Lost the issuer');
+        // A replica that goes is followed by another at once; what lasts is said, and why.
+        const isPassing = CodedError.from(err).code === 'unavailable' && attempt % SAY_EVERY !== 2;
+        if (isPassing) log.debug({ err, attempt }, 'Lost the issuer');
         else log.warn({ err, attempt }, 'Failed to watch the issuer');
       }
       await clock.sleep(backoffMs(attempt, RECONNECT), signal);

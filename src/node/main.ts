@@ -11,6 +11,7 @@ import { csiIdentity } from './csi/csi-identity.ts';
 import { csiNode } from './csi/csi-node.ts';
 import { PluginSocket } from './csi/plugin-socket.ts';
 import { Registration } from './csi/registration.ts';
+import type { PluginState } from './health.ts';
 import { IssuerClient } from './issuer-client.ts';
 import type { Report } from './node-reports.ts';
 import { NodeView } from './node-view.ts';
@@ -40,8 +41,12 @@ export type NodePluginOptions = {
   readonly version: string;
   readonly publishWaitMs?: number;
   readonly requireIdentityWaitMs?: number;
+  /** Default: true. Otherwise somebody else tells the kubelet, such as the official sidecar. */
+  readonly registers?: boolean;
   /** Called once the kubelet can find and call the plugin. */
   readonly onReady?: () => void;
+  /** Told at the same time what can be asked for the plugin's health. */
+  readonly health?: { started(plugin: PluginState): void };
 };
 
 const PUBLISH_WAIT_MS = 10_000;
@@ -57,6 +62,7 @@ export async function runNodePlugin(
   signal: AbortSignal,
 ): Promise<void> {
   const plugin = compose(options);
+  const { registration, csiEndpoint } = plugin;
   const stop = new AbortController();
   const onAbort = () => stop.abort();
   signal.addEventListener('abort', onAbort, { once: true });
@@ -67,18 +73,20 @@ export async function runNodePlugin(
   const run = (part: Promise<void>) => running.push(part.finally(onAbort));
   try {
     await plugin.volumes.restore();
-    csi = await PluginSocket.listen({ path: plugin.csiEndpoint, services: plugin.services });
-    await plugin.registration.listen();
+    csi = await PluginSocket.listen({ path: csiEndpoint, services: plugin.services });
+    await registration?.listen();
+    const registrationState = () => registration?.state ?? 'off';
+    options.health?.started({ csiEndpoint, registration: registrationState });
     options.onReady?.();
     run(plugin.manager.run(stop.signal));
     run(plugin.issuer.run(stop.signal));
-    run(plugin.registration.run(stop.signal));
+    if (registration !== undefined) run(registration.run(stop.signal));
     run(sweep({ ...plugin, csi }, options, stop.signal));
     await Promise.race([aborted(stop.signal), ...running]);
   } finally {
     stop.abort();
     signal.removeEventListener('abort', onAbort);
-    await plugin.registration.close();
+    await registration?.close();
     await csi?.close();
     await plugin.volumes.close();
     await Promise.allSettled(running);
@@ -130,13 +138,11 @@ function compose(options: NodePluginOptions) {
     hello(view, manager, options.version),
     ...[...new Set(volumes.records.map(({ podUid }) => podUid))].map(published),
   ];
-  const registration = new Registration({
-    driverName,
-    csiEndpoint,
-    registryDirectory: `${kubeletRoot}/plugins_registry`,
-    clock,
-    log,
-  });
+  const registryDirectory = `${kubeletRoot}/plugins_registry`;
+  const registration =
+    options.registers === false
+      ? undefined
+      : new Registration({ driverName, csiEndpoint, registryDirectory, clock, log });
   const services = [
     csiIdentity({ driverName, version: options.version, ready: () => true }),
     csiNode({ nodeName: options.nodeName, kubeletRoot, volumes }),
@@ -168,7 +174,7 @@ function unpublished(podUid: string): Report {
 
 type Swept = {
   readonly csi: PluginSocket;
-  readonly registration: Registration;
+  readonly registration: Registration | undefined;
   readonly volumes: Volumes;
 };
 
@@ -181,7 +187,7 @@ async function sweep(
   while (!signal.aborted) {
     await clock.sleep(SWEEP_EVERY_MS, signal);
     if (signal.aborted) return;
-    if (registration.state === 'yielded') continue;
+    if (registration?.state === 'yielded') continue;
     try {
       if (csi.holder() === 'none') await csi.bindAgain();
     } catch (err) {

@@ -25,22 +25,23 @@ export class AuthorityLoop {
     this.#options = options;
   }
 
-  /** Until aborted; `afterLook` is called after every good look. */
+  /** Until aborted; `afterLook` is called after every look, good or not: it does what is due anyway. */
   async run(signal: AbortSignal, afterLook: () => void): Promise<void> {
     const { keeper, view, clock, log } = this.#options;
     let attempt = 0;
     while (!signal.aborted) {
+      let waitMs = LOOK_EVERY_MS;
       try {
         await keeper?.settle();
         await view.refresh();
-        afterLook();
         attempt = 0;
-        await clock.sleep(LOOK_EVERY_MS, signal);
       } catch (err) {
         log.error({ err, attempt }, 'Failed to keep the authorities, will retry');
-        await clock.sleep(backoffMs(attempt, RETRY), signal);
+        waitMs = backoffMs(attempt, RETRY);
         attempt += 1;
       }
+      afterLook();
+      await clock.sleep(waitMs, signal);
     }
   }
 }

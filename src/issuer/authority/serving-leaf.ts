@@ -2,7 +2,8 @@
 // the issuer as a document of its own, so that the issuer never needs the serving authority's key.
 
 import { createServingLeaf, type X509Authority } from '../../spiffe/authority/x509-authority.ts';
-import { parseSpiffeId, type SpiffeId, type TrustDomain } from '../../spiffe/spiffe-id.ts';
+import { issuerEndpointId } from '../../spiffe/issuer-endpoint-id.ts';
+import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
 import { type Authority, damaged } from './authority-state.ts';
 import { encodeKey, type StoredDocument } from './authority-store.ts';
 
@@ -21,11 +22,6 @@ export type ServingLeafDocument = {
 
 const LIFETIME_SECONDS = 30 * 24 * 3600;
 const BACKDATE_SECONDS = 24 * 3600;
-
-/** What a node plugin expects to find at the other end of its channel. */
-export function issuerEndpointId(trustDomain: TrustDomain): SpiffeId {
-  return parseSpiffeId(`spiffe://${trustDomain}/signet/issuer`);
-}
 
 export function readServingLeaf(document: StoredDocument | undefined): ServingLeafDocument {
   const leaf = document?.value as ServingLeafDocument | undefined;

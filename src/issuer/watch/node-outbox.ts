@@ -4,12 +4,14 @@
 import { Latest } from '../../base/latest.ts';
 
 export class NodeOutbox {
-  readonly #pods = new Set<string>();
+  /** Whether the pod object is gone, by UID. */
+  readonly #pods = new Map<string, boolean>();
   readonly #tick = new Latest<true>();
   #bundles = false;
 
-  addPod(podUid: string): void {
-    this.#pods.add(podUid);
+  /** `isGone`: the pod object is; it is not merely unknown to this view for now. */
+  addPod(podUid: string, isGone: boolean): void {
+    this.#pods.set(podUid, isGone);
     this.#tick.set(true);
   }
 
@@ -24,10 +26,10 @@ export class NodeOutbox {
     return bundles;
   }
 
-  takePod(): string | undefined {
-    for (const podUid of this.#pods) {
+  takePod(): { readonly podUid: string; readonly isGone: boolean } | undefined {
+    for (const [podUid, isGone] of this.#pods) {
       this.#pods.delete(podUid);
-      return podUid;
+      return { podUid, isGone };
     }
     return undefined;
   }

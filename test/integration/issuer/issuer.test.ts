@@ -10,11 +10,11 @@ import { Latest } from '../../../src/base/latest.ts';
 import { silentLogger } from '../../../src/base/log.ts';
 import { FileAuditLog } from '../../../src/issuer/audit-log.ts';
 import { FileAuthorityStore } from '../../../src/issuer/authority/file-authority-store.ts';
-import { issuerEndpointId } from '../../../src/issuer/authority/serving-leaf.ts';
 import { createIssuer, type Issuer as RunningIssuer } from '../../../src/issuer/issuer.ts';
 import { IssuerListener } from '../../../src/issuer/issuer-listener.ts';
 import { ProcessTokenAuthenticator } from '../../../src/issuer/process-token-authenticator.ts';
 import { readCertificate } from '../../../src/spiffe/certificate/certificate.ts';
+import { issuerEndpointId } from '../../../src/spiffe/issuer-endpoint-id.ts';
 import { validateJwtSvid } from '../../../src/spiffe/jwt-svid/jwt-svid.ts';
 import { formatPemCertificate } from '../../../src/spiffe/pem.ts';
 import { validateX509Svid } from '../../../src/spiffe/x509-svid/x509-svid.ts';
@@ -26,7 +26,7 @@ import {
 } from '../../../src/transport/gen/signet/issuer_pb.ts';
 import { createGrpcClient, type GrpcClient } from '../../../src/transport/grpc/grpc-client.ts';
 import { GrpcServer } from '../../../src/transport/grpc/grpc-server.ts';
-import { tlsCredentials } from '../../../src/transport/grpc/tls-credentials.ts';
+import { fixedAuthorities, tlsCredentials } from '../../../src/transport/grpc/tls-credentials.ts';
 import { entry, MapPodSource, NODE, pod, TRUST_DOMAIN } from '../../unit/issuer/fixtures.ts';
 
 type Report = MessageInitShape<typeof NodeReportSchema>;
@@ -83,7 +83,9 @@ function dial(path: string, expected: string): GrpcClient<typeof Issuer> {
   return createGrpcClient(Issuer, {
     target: `unix:${path}`,
     credentials: tlsCredentials({
-      authorities: Buffer.from(issuer.tls().servingCa.map(formatPemCertificate).join('')),
+      authorities: fixedAuthorities(
+        Buffer.from(issuer.tls().servingCa.map(formatPemCertificate).join('')),
+      ),
       verify: (der) => {
         const { uris } = readCertificate(der).extensions.alternativeNames;
         assert.deepEqual(uris, [expected]);

@@ -111,6 +111,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'crds',
       'identity',
       'issuer',
+      'node',
       'webhook',
       'dev',
       'version',

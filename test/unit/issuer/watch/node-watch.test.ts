@@ -63,8 +63,8 @@ beforeEach(() => {
     refreshAuthorities: async () => {},
     ahead: new Set(),
   };
-  pods.onChange(({ podUid, node }) => {
-    for (const session of options.sessions.of(node)) session.outbox.addPod(podUid);
+  pods.onChange(({ podUid, node, gone }) => {
+    for (const session of options.sessions.of(node)) session.outbox.addPod(podUid, gone);
   });
 });
 
@@ -138,7 +138,7 @@ test('a pod that left the node is gone for it', async () => {
   const watch = open();
   await watch.untilSynced();
   pods.set(pod({ node: 'node-2' }));
-  options.sessions.of(NODE)[0]?.outbox.addPod('pod-uid');
+  options.sessions.of(NODE)[0]?.outbox.addPod('pod-uid', false);
   assert.equal((await watch.next()).case, 'podGone');
   watch.stop();
 });
@@ -333,5 +333,20 @@ test('what a hello says is held is kept only when it can be true', async () => {
     kept.map(({ serial, notAfter }) => [serial, notAfter]),
     [['01', clock.now() + 24 * 60 * MINUTE]],
   );
+  watch.stop();
+});
+
+test('a pod that the view does not know well enough for now is not said to be gone', async () => {
+  const watch = open();
+  await watch.untilSynced();
+  const known = pods.pod.bind(pods);
+  pods.pod = (uid) => (uid === 'pod-uid' ? undefined : known(uid));
+  pods.set(pod());
+  pods.set(pod({ uid: 'second' }));
+  const first = await watch.next();
+  assert.equal(first.case === 'podIdentities' && first.value.podUid, 'second');
+  pods.delete('pod-uid');
+  const then = await watch.next();
+  assert.equal(then.case === 'podGone' && then.value.podUid, 'pod-uid');
   watch.stop();
 });
