@@ -6,6 +6,7 @@ import { chmod } from 'node:fs/promises';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
+import { AddressCounts } from '../base/address-counts.ts';
 import { CodedError } from '../base/errors.ts';
 import type { Latest } from '../base/latest.ts';
 import type { Logger } from '../base/log.ts';
@@ -96,31 +97,6 @@ export class IssuerListener {
     });
     for (const socket of this.#sockets) socket.destroy();
     await closed;
-  }
-}
-
-class AddressCounts {
-  readonly #max: number;
-  readonly #counts = new Map<string, number>();
-
-  constructor(max: number) {
-    this.#max = max;
-  }
-
-  admit(socket: Socket): void {
-    const address = socket.remoteAddress;
-    // A Unix socket: who may connect is decided by its mode.
-    if (address === undefined) return;
-    const count = (this.#counts.get(address) ?? 0) + 1;
-    this.#counts.set(address, count);
-    socket.once('close', () => this.#leave(address));
-    if (count > this.#max) socket.destroy();
-  }
-
-  #leave(address: string): void {
-    const left = (this.#counts.get(address) ?? 1) - 1;
-    if (left === 0) this.#counts.delete(address);
-    else this.#counts.set(address, left);
   }
 }
 

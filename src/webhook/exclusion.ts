@@ -14,11 +14,9 @@ export type ExclusionReason =
 
 export type Exclusion = { readonly reason: ExclusionReason; readonly message: string };
 
-const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
-const CRITICAL_CLASSES: readonly (JsonValue | undefined)[] = [
-  'system-node-critical',
-  'system-cluster-critical',
-];
+export const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
+export const CRITICAL_CLASSES = ['system-node-critical', 'system-cluster-critical'];
+export const KUBE_SYSTEM = 'kube-system';
 
 const EXCLUDED_PODS: readonly (Exclusion & { readonly applies: (pod: AdmissionPod) => boolean })[] =
   [
@@ -42,7 +40,8 @@ const EXCLUDED_PODS: readonly (Exclusion & { readonly applies: (pod: AdmissionPo
     {
       reason: 'CriticalPod',
       message: 'a system-critical pod may have to start first; declare the volume in the pod',
-      applies: ({ spec }) => CRITICAL_CLASSES.includes(ownValue(spec, 'priorityClassName')),
+      applies: ({ spec }) =>
+        CRITICAL_CLASSES.some((name) => name === ownValue(spec, 'priorityClassName')),
     },
   ];
 
@@ -51,7 +50,7 @@ export function findNamespaceExclusion(
   namespace: string,
   settings: WebhookSettings,
 ): Exclusion | undefined {
-  return namespace === 'kube-system' || namespace === settings.ownNamespace
+  return namespace === KUBE_SYSTEM || namespace === settings.ownNamespace
     ? { reason: 'NamespaceExcluded', message: `pods in ${namespace} are left alone` }
     : undefined;
 }

@@ -44,7 +44,7 @@ export type PodMutation = {
 };
 
 /** The volume of Istio's own template, which serves only its proxy. */
-const ISTIO_VOLUME = 'workload-socket';
+export const ISTIO_VOLUME = 'workload-socket';
 
 /** What to add to the pod of an admission request. Never throws, whatever the request holds. */
 export function mutatePod(request: AdmissionPodRequest, settings: WebhookSettings): PodMutation {

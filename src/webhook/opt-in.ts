@@ -5,16 +5,17 @@ import { type JsonObject, type JsonValue, ownValue } from '../template/json-valu
 import type { AdmissionPod } from './admission-pod.ts';
 import { formatField, quote } from './json-path.ts';
 
-const INJECT_LABEL = 'signet.dev/inject';
-const INJECT_EPHEMERAL_LABEL = 'signet.dev/inject-ephemeral';
+export const INJECT_LABEL = 'signet.dev/inject';
+export const INJECT_EPHEMERAL_LABEL = 'signet.dev/inject-ephemeral';
 
-const COFIDE_NAMESPACE_LABEL = 'spiffe.cofide.io/enabled';
-const COFIDE_MODES_ANNOTATION = 'spiffe.cofide.io/inject';
+export const COFIDE_NAMESPACE_LABEL = 'spiffe.cofide.io/enabled';
+export const COFIDE_MODES_ANNOTATION = 'spiffe.cofide.io/inject';
 /** Their sidecars imply the volume; the sidecars themselves are not ours to add. */
 const COFIDE_SIDECAR_MODES: readonly string[] = ['helper', 'proxy'];
+export const COFIDE_MODES: readonly string[] = ['csi', ...COFIDE_SIDECAR_MODES];
 
-const SPIRE_MANAGED_LABEL = 'spiffe.io/spire-managed-identity';
-const ISTIO_TEMPLATES_ANNOTATION = 'inject.istio.io/templates';
+export const SPIRE_MANAGED_LABEL = 'spiffe.io/spire-managed-identity';
+export const ISTIO_TEMPLATES_ANNOTATION = 'inject.istio.io/templates';
 
 export type OptIn = {
   readonly reason: 'Asked' | 'NotAsked' | 'OptedOut' | 'LeftToIstio';
@@ -55,8 +56,8 @@ export function asksForIstioSpire(pod: AdmissionPod): boolean {
 /** Undefined when no mode asks for the volume, else a warning per mode that we only half serve. */
 function readCofideModes(pod: AdmissionPod): readonly string[] | undefined {
   const modes = readList(pod, COFIDE_MODES_ANNOTATION);
+  if (!modes.some((mode) => COFIDE_MODES.includes(mode))) return undefined;
   const sidecars = modes.filter((mode) => COFIDE_SIDECAR_MODES.includes(mode));
-  if (sidecars.length === 0 && !modes.includes('csi')) return undefined;
   const field = formatField(['metadata', 'annotations', COFIDE_MODES_ANNOTATION]);
   return sidecars.map((mode) => `${field}: ${quote(mode)} adds the volume, but no sidecar`);
 }
