@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { CodedError } from '../../../src/base/errors.ts';
 import { readCertificate, splitCertificates } from '../../../src/spiffe/certificate/certificate.ts';
 import { podMessage } from '../../fakes/fake-issuer.ts';
-import { during, Messages, NOW, NodeHarness, until } from './node-harness.ts';
+import { during, Messages, NodeHarness, until } from './node-harness.ts';
 
 let node: NodeHarness;
 beforeEach(async () => {
