@@ -71,10 +71,16 @@ export class PodRunner {
     );
   }
 
-  /** Publishes a pod's volume; returns its directory. */
-  async publish(pod: RunnablePod): Promise<string> {
+  /** Makes the directory that the volume's own goes into, and says where that will be. */
+  prepare(pod: RunnablePod): string {
     const target = this.#targetOf(pod);
     mkdirSync(dirname(target), { recursive: true, mode: 0o750 });
+    return target;
+  }
+
+  /** Publishes a pod's volume; returns its directory. */
+  async publish(pod: RunnablePod): Promise<string> {
+    const target = this.prepare(pod);
     await this.#client().nodePublishVolume(
       {
         volumeId: ephemeralVolumeId(pod.uid, pod.volumeName),
