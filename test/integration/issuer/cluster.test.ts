@@ -107,7 +107,7 @@ test('it is ready when nothing is missing, alive all the time', async () => {
   assert.equal((await cluster.probe('/metrics')).status, 404);
 });
 
-test('R10: an API server that does not name the node of a token leaves it unready, with the reason', async () => {
+test('an API server that does not name the node of a token leaves it unready, with the reason', async () => {
   await cluster.makeAuthorities();
   const self = { uid: 'issuer-uid', name: 'signet-issuer-x' };
   cluster.vouch(cluster.api.token, { ...self, node: [] });

@@ -274,7 +274,7 @@ test('an identity that is replaced is gone within a second, even while its succe
   await ended;
 });
 
-test('WA-41, B5: an older view of a pod is ignored, an equal or newer one is taken', async () => {
+test('WA-41: an older view of a pod is ignored, an equal or newer one is taken', async () => {
   const { uid, workload } = await pod(['/a'], { version: 5n });
   const stream = new Messages(workload.fetchX509SVID({}, node.call));
   await stream.next();

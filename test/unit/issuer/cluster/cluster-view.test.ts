@@ -184,7 +184,7 @@ test('nothing is fresh before every kind was seen', async () => {
   await kube.until(() => pods.isFresh(), 500);
 });
 
-test('S-13: watches that stall while the API server answers make the view stale', async () => {
+test('watches that stall while the API server answers make the view stale', async () => {
   addPod('p');
   start();
   await kube.until(() => view.isReady && kube.api.openWatches >= 4);
@@ -199,7 +199,7 @@ test('S-13: watches that stall while the API server answers make the view stale'
   assert.equal(pods.isFresh(), false);
 });
 
-test('S-13: the slowest of the watches is what counts', async () => {
+test('the slowest of the watches is what counts', async () => {
   addPod('p');
   start();
   await kube.until(() => view.isReady && kube.api.openWatches >= 4);

@@ -237,7 +237,7 @@ test('what was known ends with the pod: its successor of the same name is anothe
   assert.equal(reviews(), 2);
 });
 
-test('B5: a pod that is not in view yet is unavailable, not refused', async () => {
+test('a pod that is not in view yet is unavailable, not refused', async () => {
   pods.clear();
   const text = vouched();
   await assert.rejects(authenticator.authenticate(text), { code: 'unavailable' });

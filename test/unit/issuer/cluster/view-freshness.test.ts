@@ -9,8 +9,8 @@ const MINUTE = 60 * SECOND;
 const CASES = [
   ['just now', 0, 0, true],
   ['a bookmark ago', 60, 0, true],
-  ['S-13: stalled while the API server answers', 90, 5, false],
-  ['S-13: stalled, the last answer not long ago', 100, 89, false],
+  ['stalled while the API server answers', 90, 5, false],
+  ['stalled, the last answer not long ago', 100, 89, false],
   ['F-12: the API server is down', 100, 100, true],
   ['F-12: down for nearly as long as it may be', 15 * 60 - 1, 15 * 60 - 1, true],
   ['F-12: down for too long', 15 * 60, 15 * 60, false],

@@ -42,7 +42,7 @@ for (const watchList of [true, false]) {
   });
 }
 
-test('W4: the watch list is consistent; where it is refused, pages of 500 without a version follow', async () => {
+test('the watch list is consistent; where it is refused, pages of 500 without a version follow', async () => {
   kube.api.watchListEnabled = false;
   for (let i = 0; i < 1200; i += 1) fill(`p${i}`);
   const view = kube.reflect();
@@ -136,7 +136,7 @@ test('F-14: a silent watch is ended, and a new set is read before the view is to
   assert.ok(took >= 75_000 && took < 90_000, `${took} ms`);
 });
 
-test('S-13: a kind of which the API server has nothing to say is never too old', async () => {
+test('a kind of which the API server has nothing to say is never too old', async () => {
   const view = kube.reflect();
   await kube.until(() => view.complete === 1);
   kube.api.silent = true;
