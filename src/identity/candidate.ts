@@ -3,6 +3,7 @@
 
 import { CodedError, invalid } from '../base/errors.ts';
 import type { ClusterSpiffeIdPolicy } from '../crds/cluster-spiffe-id-policy.ts';
+import { COMMON_NAME, MAX_HINT_BYTES } from '../crds/entry-limits.ts';
 import { checkSelectorForm } from '../crds/workload-selector.ts';
 import {
   isReservedPath,
@@ -11,7 +12,7 @@ import {
   type SpiffeId,
   trustDomainOf,
 } from '../spiffe/spiffe-id.ts';
-import { checkDnsNames } from '../spiffe/x509-svid/dns-name.ts';
+import { checkDnsNames, MAX_DNS_NAMES } from '../spiffe/x509-svid/dns-name.ts';
 import type { Template, TemplateData } from '../template/template.ts';
 import { checkForgeable } from './forgeable.ts';
 import { readsNode } from './policy.ts';
@@ -63,11 +64,6 @@ export type CandidateContext = SelectorSubject & {
 const NONE: readonly string[] = [];
 const NO_CLAIMS: Readonly<Record<string, string>> = {};
 const NO_VALUE = '<no value>';
-const MAX_HINT_BYTES = 1024;
-/** RFC 5280 appendix A.1. */
-const MAX_COMMON_NAME = 64;
-const COMMON_NAME = /^[A-Za-z0-9._@-]{1,64}$/;
-const MAX_DNS_NAMES = 32;
 
 /** Never throws: what goes wrong for a pod is that pod's failure. */
 export function makeCandidate(policy: ClusterSpiffeIdPolicy, context: CandidateContext): Candidate {
@@ -170,9 +166,7 @@ function checkLimits(policy: ClusterSpiffeIdPolicy): void {
 
 function checkCommonName(name: string): void {
   if (!COMMON_NAME.test(name)) {
-    throw invalid(
-      `commonNameTemplate: "${name}" is not 1 to ${MAX_COMMON_NAME} of A-Z a-z 0-9 . _ @ -`,
-    );
+    throw invalid(`commonNameTemplate: "${name}" is not 1 to 64 of A-Z a-z 0-9 . _ @ -`);
   }
 }
 

@@ -3,6 +3,7 @@
 import { CodedError } from '../../base/errors.ts';
 import type { JsonValue } from '../../template/json-value.ts';
 import { clip } from '../clip.ts';
+import { MAX_HINT_BYTES } from '../entry-limits.ts';
 import type { ParseResult } from '../parse-result.ts';
 import { checkSchema } from '../schema/check-schema.ts';
 import type { StructuralSchema } from '../schema/structural-schema.ts';
@@ -62,8 +63,6 @@ export function admit<T>(object: JsonValue | undefined, reading: Reading<T>): Ad
   if (parsed.value !== undefined) reading.judge(parsed.value, findings);
   return findings;
 }
-
-const MAX_HINT_BYTES = 1024;
 
 export function checkHint(hint: string, findings: Findings): void {
   if (Buffer.byteLength(hint) > MAX_HINT_BYTES) {

@@ -6,6 +6,7 @@ import { checkDnsName, checkDnsNames } from '../../spiffe/x509-svid/dns-name.ts'
 import { isJsonObject, type JsonValue, ownValue } from '../../template/json-value.ts';
 import type { Template } from '../../template/template.ts';
 import { type ClusterSpiffeIdPolicy, parseClusterSpiffeId } from '../cluster-spiffe-id-policy.ts';
+import { COMMON_NAME } from '../entry-limits.ts';
 import { CLUSTER_SPIFFE_ID_SCHEMA } from '../schema/cluster-spiffe-id-schema.ts';
 import { checkSelectorForm } from '../workload-selector.ts';
 import {
@@ -18,8 +19,6 @@ import {
 } from './findings.ts';
 import type { AdmissionSettings } from './sample.ts';
 import { tryIdTemplate, tryTemplate } from './try-template.ts';
-
-const COMMON_NAME = /^[A-Za-z0-9._@-]{1,64}$/;
 
 /** Never throws for what the object holds. */
 export function validateClusterSpiffeId(

@@ -2,6 +2,9 @@
 
 import { invalid } from '../../base/errors.ts';
 
+/** Names in one certificate. */
+export const MAX_DNS_NAMES = 32;
+
 const LABEL = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/;
 
 /**

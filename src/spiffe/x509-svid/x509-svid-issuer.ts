@@ -17,12 +17,11 @@ import {
 import { wholeSeconds } from '../der/der-time.ts';
 import { bitString, encodeDer, sequence } from '../der/der-writer.ts';
 import { parseWorkloadSpiffeId, type SpiffeId, type TrustDomain } from '../spiffe-id.ts';
-import { checkDnsNames } from './dns-name.ts';
+import { checkDnsNames, MAX_DNS_NAMES } from './dns-name.ts';
 import { type IssuingProfile, type SvidFields, SvidTemplate } from './svid-template.ts';
 import { checkTbsIsAsAsked } from './tbs-check.ts';
 import { parseWorkloadPublicKey } from './workload-public-key.ts';
 
-export const MAX_DNS_NAMES = 32;
 /** RFC 5280 appendix A.1, for both attributes of a subject. */
 export const MAX_COMMON_NAME_BYTES = 64;
 export const MAX_ORGANIZATION_BYTES = 64;
