@@ -131,7 +131,7 @@ test('failures are tried again, with ever longer breaks, and Retry-After is obey
   await kube.until(() => stored().status['n'] === 2, 1000);
 });
 
-test('R5: fields that another manager owns are left to it, and it is said', async () => {
+test('fields that another manager owns are left to it, and it is said', async () => {
   const details = { causes: [{ reason: 'FieldManagerConflict', field: '.status.stats' }] };
   const body = { ...failure(409, 'Conflict', 'conflict with "scm"'), details };
   kube.api.faults.push({ on: ({ method }) => method === 'PATCH', act: { status: 409, body } });

@@ -114,7 +114,7 @@ test('a change is in the view with the version of the change', async () => {
   assert.equal(pods.version, BigInt(kube.api.version));
 });
 
-test('R8: a policy that widens what is kept waits for a relist of pods; its earlier form stays', async () => {
+test('a policy that widens what is kept waits for a relist of pods; its earlier form stays', async () => {
   addPod('p', { annotations: { a: 'x' } });
   addPolicy('one', '{{ .PodMeta.Name }}');
   start();
@@ -133,7 +133,7 @@ test('R8: a policy that widens what is kept waits for a relist of pods; its earl
   await kube.until(() => idOf('q') === 'spiffe://example.org/y');
 });
 
-test('R8: a policy that is deleted while it waits, and one that needs nothing new, do not wait', async () => {
+test('a policy that is deleted while it waits, and one that needs nothing new, do not wait', async () => {
   addPod('p', { annotations: { a: 'x' } });
   start();
   await kube.until(() => view.isReady);
@@ -147,7 +147,7 @@ test('R8: a policy that is deleted while it waits, and one that needs nothing ne
   await kube.until(() => idOf('p') === 'spiffe://example.org/p', 500);
 });
 
-test('R8: nodes, services and slices are watched when a policy needs them, and waited for', async () => {
+test('nodes, services and slices are watched when a policy needs them, and waited for', async () => {
   addPod('p');
   addPolicy('one', '{{ .PodMeta.Name }}');
   start();

@@ -255,7 +255,7 @@ test('a refusal is remembered, for seconds', async () => {
   assert.equal(reviews(), 2);
 });
 
-test('R7: no more than 50 reviews are under way', async () => {
+test('no more than 50 reviews are under way', async () => {
   kube.api.faults.push({ on: ({ path }) => path === REVIEWS, act: 'stall' });
   const all = Array.from({ length: 60 }, () => authenticator.authenticate(token()));
   await kube.until(() => reviews() === 50);

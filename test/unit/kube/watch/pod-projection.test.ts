@@ -51,7 +51,7 @@ const kept = (all: PodNeeds) => {
   return { metadata, spec };
 };
 
-test('R8: without policies exactly what the program reads is kept', () => {
+test('without policies exactly what the program reads is kept', () => {
   assert.deepEqual(project(NO_NEEDS), {
     metadata: {
       name: 'web',
@@ -69,7 +69,7 @@ test('R8: without policies exactly what the program reads is kept', () => {
   });
 });
 
-test('R8: what a template names is kept with it, and nothing beside it', () => {
+test('what a template names is kept with it, and nothing beside it', () => {
   const { metadata, spec } = kept(
     needs('{{ .PodMeta.Annotations.a }}{{ .PodSpec.SecurityContext.RunAsUser }}'),
   );
@@ -79,7 +79,7 @@ test('R8: what a template names is kept with it, and nothing beside it', () => {
   assert.equal(metadata['creationTimestamp'], undefined);
 });
 
-test('R8: a part of an element is the whole list, a time or a getter the whole field', () => {
+test('a part of an element is the whole list, a time or a getter the whole field', () => {
   const { spec } = kept(needs('{{ (index .PodSpec.Containers 0).Name }}'));
   assert.deepEqual(spec['containers'], (POD['spec'] as JsonObject)['containers']);
   const { metadata } = kept(
@@ -89,7 +89,7 @@ test('R8: a part of an element is the whole list, a time or a getter the whole f
   assert.equal(metadata['generation'], 3);
 });
 
-test('R8: a pod as a whole is kept as a whole', () => {
+test('a pod as a whole is kept as a whole', () => {
   const all = kept(needs('{{ .PodSpec }}{{ .PodMeta }}'));
   assert.deepEqual(all.spec, POD['spec']);
   assert.deepEqual(all.metadata, POD['metadata']);

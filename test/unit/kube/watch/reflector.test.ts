@@ -263,7 +263,7 @@ test('lines that are no events end the watch, and nothing is lost', async () => 
   await kube.until(() => view.names === 'n/a n/b', 500);
 });
 
-test('R8: a relist delivers every object whole, by the new projection, and the watch keeps to it', async () => {
+test('a relist delivers every object whole, by the new projection, and the watch keeps to it', async () => {
   let keeps = 'metadata';
   fill('a', 'b');
   const view = kube.reflect({
