@@ -1,5 +1,6 @@
 // The workload of the cluster tests: `agent COMMAND [ARGUMENTS]`. Each command prints JSON lines.
 
+import { get } from './get.ts';
 import { knock } from './knock.ts';
 import { call, serve } from './mutual-tls.ts';
 import { once } from './once.ts';
@@ -9,6 +10,7 @@ import { watch } from './watch.ts';
 type Command = (args: readonly string[], stop: AbortSignal) => Promise<number>;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  get,
   once,
   serve,
   call,

@@ -3,6 +3,7 @@
 
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type AuditEntry, readAuditLog } from './audit-log.ts';
 import { until } from './commands.ts';
 import { ControlPlane } from './control-plane.ts';
 import { Helm } from './helm.ts';
@@ -82,12 +83,21 @@ export class Cluster {
     return cluster;
   }
 
+  static async down(name: string): Promise<void> {
+    await tearDown(name);
+  }
+
   async down(): Promise<void> {
     await tearDown(this.name);
   }
 
   get api(): KubeApi {
     return this.controlPlane.api;
+  }
+
+  /** What the API server was asked so far. */
+  audit(): readonly AuditEntry[] {
+    return readAuditLog(this.controlPlane.auditLog);
   }
 
   node(name: string): ClusterNode {

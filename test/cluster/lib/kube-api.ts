@@ -110,12 +110,17 @@ export class KubeApi {
   /** Of a collection, or of one object by `fieldSelector`; ends with the signal. */
   async *watch(path: string, signal: AbortSignal): AsyncGenerator<WatchEvent, void, undefined> {
     const watchPath = `${path}${path.includes('?') ? '&' : '?'}watch=true`;
+    for await (const line of this.follow(watchPath, signal)) yield JSON.parse(line) as WatchEvent;
+  }
+
+  /** The lines of an answer as they come; ends with the signal, too. */
+  async *follow(path: string, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
     try {
-      const answer = await this.#send({ path: watchPath, signal });
+      const answer = await this.#send({ path, signal });
       if (answer.statusCode !== 200) {
-        throw new ApiError({ path: watchPath }, answer.statusCode ?? 0, await bodyOf(answer));
+        throw new ApiError({ path }, answer.statusCode ?? 0, await bodyOf(answer));
       }
-      for await (const line of linesOf(answer)) yield JSON.parse(line) as WatchEvent;
+      yield* linesOf(answer);
     } catch (thrown) {
       if (!signal.aborted) throw thrown;
     }
@@ -161,6 +166,8 @@ export class KubeApi {
 
   async #send(ask: ApiRequest): Promise<IncomingMessage> {
     const { method = 'GET', path, body, contentType = 'application/json', as, signal } = ask;
+    // With its length: Node.js frames no body of a DELETE by itself.
+    const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     return await new Promise((resolve, reject) => {
       const sent = request({
         socketPath: this.#socket,
@@ -168,14 +175,16 @@ export class KubeApi {
         path,
         headers: {
           host: 'localhost',
-          ...(body === undefined ? {} : { 'content-type': contentType }),
+          ...(bytes === undefined
+            ? {}
+            : { 'content-type': contentType, 'content-length': bytes.length }),
           ...(as === undefined ? {} : { 'impersonate-user': as }),
         },
         ...(signal === undefined ? {} : { signal }),
       });
       sent.once('error', reject);
       sent.once('response', resolve);
-      sent.end(body === undefined ? undefined : JSON.stringify(body));
+      sent.end(bytes);
     });
   }
 }
