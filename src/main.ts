@@ -60,6 +60,14 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
       isLocal: true,
     },
   ],
+  [
+    'check',
+    {
+      help: 'say what a cluster lacks, before or after an installation',
+      load: async () => (await import('./cli/check.ts')).checkCommand,
+      isLocal: true,
+    },
+  ],
 ]);
 
 const USAGE = 2;

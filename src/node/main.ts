@@ -35,6 +35,8 @@ export type NodePluginOptions = {
     readonly channel: GrpcClientOptions;
     /** Read anew for every call. */
     readonly token: () => Promise<string>;
+    /** Awaited before the issuer is called: what that needs may not be there at the start. */
+    readonly ready?: (signal: AbortSignal) => Promise<void>;
   };
   readonly clock: Clock;
   readonly log: Logger;

@@ -51,6 +51,7 @@ const CONTENTS: readonly Contents[] = [
       'node_modules/yaml/',
       'node_modules/@kubernetes/',
       'node_modules/fastify/',
+      'src/kube/kubeconfig/',
       'src/node/',
       'src/webhook/',
       'src/dev/',
@@ -80,6 +81,18 @@ const CONTENTS: readonly Contents[] = [
     command: 'src/cli/explain.ts',
     has: ['src/identity/', 'node_modules/yaml/'],
     hasNot: ['src/node/main.ts', 'node_modules/@peculiar/', 'node_modules/@grpc/'],
+  },
+  {
+    command: 'src/cli/check.ts',
+    has: ['src/kube/kubeconfig/', 'src/crds/', 'node_modules/yaml/'],
+    hasNot: [
+      'src/issuer/',
+      'src/node/',
+      'src/dev/',
+      'node_modules/@peculiar/',
+      'node_modules/@grpc/',
+      'node_modules/re2js/',
+    ],
   },
   {
     command: 'src/cli/dev.ts',
