@@ -38,6 +38,13 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     },
   ],
   [
+    'authority',
+    {
+      help: 'keep the authorities of a cluster',
+      load: async () => (await import('./cli/authority.ts')).authorityCommand,
+    },
+  ],
+  [
     'render',
     {
       help: 'show what policies make of saved objects, offline',

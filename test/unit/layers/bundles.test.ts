@@ -58,6 +58,21 @@ const CONTENTS: readonly Contents[] = [
     ],
   },
   {
+    command: 'src/cli/authority.ts',
+    has: ['src/issuer/authority/', 'src/kube/', 'node_modules/@peculiar/'],
+    hasNot: [
+      'node_modules/yaml/',
+      'node_modules/@grpc/',
+      'node_modules/@kubernetes/',
+      'node_modules/fastify/',
+      'src/identity/',
+      'src/issuer/signing/',
+      'src/node/',
+      'src/webhook/',
+      'src/dev/',
+    ],
+  },
+  {
     command: 'src/cli/render.ts',
     has: ['src/identity/', 'node_modules/yaml/', 'node_modules/re2js/'],
     hasNot: ['src/issuer/', 'src/node/', 'node_modules/@peculiar/', 'node_modules/@grpc/'],
