@@ -40,6 +40,11 @@ export class Registration {
     return this.#hasYielded ? 'yielded' : this.#state;
   }
 
+  /** Leaves the name to a newer instance, for good. */
+  yield(): void {
+    this.#hasYielded = true;
+  }
+
   /** Shows the kubelet where we are: it calls back at once. */
   async listen(): Promise<void> {
     const { driverName, registryDirectory } = this.#options;
@@ -84,6 +89,7 @@ export class Registration {
     if (this.#options.clock.now() - (this.#refusedSince ?? 0) > GIVE_UP_MS) {
       throw new CodedError('failed-precondition', 'the kubelet refused the registration');
     }
+    socket.hide();
     await socket.bindAgain();
   }
 
