@@ -22,6 +22,15 @@ export const ATTRIBUTES: ReadonlyMap<string, readonly string[]> = new Map([
   [REQUIRE_IDENTITY, ['true', 'false']],
 ]);
 
+/** Of a pod's declared attributes, those that mean something to this version. */
+export function knownAttributes(
+  declared: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(declared).filter(([key, value]) => ATTRIBUTES.get(key)?.includes(value)),
+  );
+}
+
 const SINGLE_NODE_READER_ONLY = 2;
 const MAX_FIELD_BYTES = 128;
 const MAX_CONTEXT_BYTES = 4096;
