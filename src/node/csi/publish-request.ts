@@ -50,6 +50,9 @@ export function parsePublishRequest(
   if (!request.readonly) {
     throw invalid('readonly: pod.spec.volumes[].csi.readOnly must be true');
   }
+  if (Object.keys(request.secrets).some((key) => key !== TOKENS)) {
+    throw invalid('secrets: pod.spec.volumes[].csi.nodePublishSecretRef must not be set');
+  }
   const context = readContext(request);
   const target = parseTargetPath(request.targetPath, kubeletRoot);
   const info = readPodInfo(context);
@@ -101,6 +104,9 @@ function readContext(request: NodePublishVolumeRequest): ReadonlyMap<string, str
 }
 
 function readPodInfo(context: ReadonlyMap<string, string>) {
+  if (!Object.values(POD_INFO).some((key) => context.has(key))) {
+    throw invalid('volume_context: no pod info; the CSIDriver must have podInfoOnMount: true');
+  }
   if (context.get(POD_INFO.ephemeral) !== 'true') {
     throw invalid(`volume_context: ${POD_INFO.ephemeral} must be "true"`);
   }
