@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RBAC_TABLE, type Rule } from '../../../scripts/chart/rbac-table.ts';
 import type { JsonObject } from '../../../src/template/json-value.ts';
-import { at, listAt, NEEDS_HELM, render } from './rendered.ts';
+import { at, listAt, NEEDS_HELM, render, textAt } from './rendered.ts';
 
 const ALL = ['bundle.namespaces=true', 'bundle.clusterTrustBundle=true'];
 /** What is told at the installation. */
@@ -30,16 +30,16 @@ function expected(rules: readonly Rule[]): readonly Right[] {
 }
 
 function rendered(objects: readonly JsonObject[]): readonly Right[] {
-  const bindings = objects.filter(({ kind }) => /^(?:Cluster)?RoleBinding$/.test(String(kind)));
+  const bindings = objects.filter((each) => /^(?:Cluster)?RoleBinding$/.test(textAt(each, 'kind')));
   return bindings.flatMap((binding) => {
     const kind = at(binding, 'roleRef', 'kind');
     const role = objects.find(
       (each) =>
         each['kind'] === kind && at(each, 'metadata', 'name') === at(binding, 'roleRef', 'name'),
     );
-    const accounts = listAt(binding, 'subjects').map(({ kind, name, namespace }) => {
-      assert.deepEqual([kind, namespace], ['ServiceAccount', 'signet']);
-      return String(name);
+    const accounts = listAt(binding, 'subjects').map((subject) => {
+      assert.deepEqual([subject['kind'], subject['namespace']], ['ServiceAccount', 'signet']);
+      return textAt(subject, 'name');
     });
     return accounts.flatMap((account) =>
       listAt(role, 'rules').map((rule): Right => {

@@ -34,6 +34,11 @@ export function at(
   return found;
 }
 
+export function textAt(value: JsonValue | undefined, ...path: readonly string[]): string {
+  const found = at(value, ...path);
+  return typeof found === 'string' ? found : '';
+}
+
 export function listAt(value: JsonValue | undefined, ...path: readonly string[]): JsonObject[] {
   return (at(value, ...path) ?? []) as JsonObject[];
 }
@@ -57,12 +62,10 @@ export function podSpecs(objects: readonly JsonObject[]): ReadonlyMap<string, Js
   };
   return new Map(
     objects.flatMap((object): readonly (readonly [string, JsonObject])[] => {
-      const kind = String(object['kind']);
+      const kind = textAt(object, 'kind');
       const path = paths[kind];
       if (path === undefined) return [];
-      return [
-        [`${kind}/${String(at(object, 'metadata', 'name'))}`, at(object, ...path) as JsonObject],
-      ];
+      return [[`${kind}/${textAt(object, 'metadata', 'name')}`, at(object, ...path) as JsonObject]];
     }),
   );
 }
