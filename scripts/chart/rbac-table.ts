@@ -1,5 +1,5 @@
 // What each ServiceAccount may do, once and as data: the chart's roles and docs/rbac.md are written from
-// it. Nothing here names Secrets without their names, and no verb or resource is a wildcard.
+// it. Names in angle brackets are known when it is installed. No verb and no resource is a wildcard.
 
 export type Component = 'issuer' | 'controller' | 'authority' | 'check';
 
@@ -19,8 +19,11 @@ export type Rule = {
 const SPIRE = 'spire.spiffe.io';
 const READ = ['list', 'watch'];
 const KINDS = ['clusterspiffeids', 'clusterstaticentries', 'clusterfederatedtrustdomains'];
-const CRDS = [...KINDS.map((kind) => `${kind}.${SPIRE}`), 'identityrestrictions.signet.dev'];
+const CRDS = [...KINDS.map((kind) => `${kind}.${SPIRE}`), 'identityrestrictions.signet.dev'].join(
+  ',',
+);
 const ADMISSION = 'admissionregistration.k8s.io';
+const CERTIFICATES = 'certificates.k8s.io';
 const RBAC = 'rbac.authorization.k8s.io';
 
 const issuer = rulesOf('issuer', [
@@ -49,12 +52,11 @@ const controller = rulesOf('controller', [
     'cluster',
     'signet.dev',
     ['identityrestrictions'],
-    [...READ, 'create', 'patch'],
+    [...READ, 'create'],
     'suspensions by label become objects',
   ],
   ['cluster', 'signet.dev', ['identityrestrictions/status'], ['patch'], 'its reports'],
   ['cluster', '', ['events'], ['create', 'patch'], 'what happened to a pod'],
-  ['cluster', 'events.k8s.io', ['events'], ['create', 'patch'], 'the same'],
   [
     'cluster',
     ADMISSION,
@@ -64,46 +66,46 @@ const controller = rulesOf('controller', [
   ],
   [
     'cluster',
-    'apiextensions.k8s.io',
-    [`customresourcedefinitions=${CRDS.join(',')}`],
-    ['get', ...READ],
-    'whether they still have our fields',
+    'storage.k8s.io',
+    ['csidrivers=<driver name>'],
+    ['get'],
+    'whether it is as it must be',
   ],
-  ['cluster', 'storage.k8s.io', ['csidrivers', 'csinodes'], ['get', ...READ], 'who has the driver'],
-  ['cluster', 'coordination.k8s.io', ['leases'], ['get'], 'whether another controller is alive'],
   [
-    'own',
+    'cluster',
     'coordination.k8s.io',
-    ['leases=signet-controller'],
-    ['get', 'update', 'patch'],
-    'leader election',
+    ['leases'],
+    ['list'],
+    'whether the controller of a SPIRE lives',
   ],
+  ['own', 'coordination.k8s.io', ['leases=signet-controller'], ['get', 'update'], 'who leads'],
   ['own', 'coordination.k8s.io', ['leases'], ['create'], 'the same; cannot be limited by name'],
   ['own', '', ['configmaps=signet-authority-state'], ['get'], 'the bundle'],
-  ['own', '', ['configmaps=signet-bundle'], ['get', 'patch', 'update'], 'publishes the bundle'],
+  ['own', '', ['configmaps=signet-bundle'], ['get', 'patch'], 'publishes the bundle'],
   ['own', '', ['secrets=signet-controller-serving'], ['get'], 'the key of its own certificate'],
 ]);
 
 const bundles: readonly Rule[] = [
   ...rulesOf('controller', [
     ['cluster', '', ['configmaps'], ['create'], 'the bundle in labelled namespaces; no name here'],
-    [
-      'cluster',
-      '',
-      ['configmaps=signet-bundle'],
-      ['get', ...READ, 'patch', 'update'],
-      'the same, and only it',
-    ],
+    ['cluster', '', ['configmaps=signet-bundle'], ['get', 'patch'], 'the same, and only it'],
   ]).map((rule) => ({ ...rule, when: 'bundle.namespaces' }) as const),
   ...rulesOf('controller', [
     [
       'cluster',
-      'certificates.k8s.io',
+      CERTIFICATES,
       ['clustertrustbundles'],
-      ['get', ...READ, 'create', 'update', 'patch'],
+      ['create'],
       'the bundle for projected volumes',
     ],
-    ['cluster', 'certificates.k8s.io', ['signers=signet.dev/spiffe'], ['attest'], 'the same'],
+    [
+      'cluster',
+      CERTIFICATES,
+      ['clustertrustbundles=signet.dev:spiffe:<trust domain>'],
+      ['get', 'patch'],
+      'the same, and only it',
+    ],
+    ['cluster', CERTIFICATES, ['signers=signet.dev/spiffe'], ['attest'], 'the same'],
   ]).map((rule) => ({ ...rule, when: 'bundle.clusterTrustBundle' }) as const),
 ];
 
@@ -135,8 +137,9 @@ const authority = rulesOf('authority', [
 
 const check = rulesOf('check', [
   ['cluster', '', ['pods', 'nodes'], ['list'], 'who mounts the driver, and where'],
-  ['cluster', 'apps', ['daemonsets'], ['list'], 'other drivers'],
-  ['cluster', 'storage.k8s.io', ['csidrivers', 'csinodes'], ['get', 'list'], 'registration'],
+  ['cluster', '', ['services'], ['get'], "whether somebody answers others' webhooks"],
+  ['cluster', 'storage.k8s.io', ['csidrivers=<driver name>'], ['get'], 'whose it is'],
+  ['cluster', 'storage.k8s.io', ['csinodes'], ['list'], 'which kubelets know it'],
   [
     'cluster',
     ADMISSION,
@@ -144,15 +147,17 @@ const check = rulesOf('check', [
     ['get', 'list'],
     'ours, and what others left',
   ],
-  ['cluster', 'apiextensions.k8s.io', ['customresourcedefinitions'], ['get'], 'missing fields'],
   [
     'cluster',
-    RBAC,
-    ['clusterroles', 'clusterrolebindings', 'roles', 'rolebindings'],
-    ['list'],
-    'who could read the keys',
+    'apiextensions.k8s.io',
+    [`customresourcedefinitions=${CRDS}`],
+    ['get'],
+    'whether they have our fields',
   ],
-  ['own', 'apps', ['deployments', 'daemonsets'], ['get', 'list'], 'whether all are ready'],
+  ['cluster', RBAC, ['clusterroles', 'clusterrolebindings'], ['list'], 'who could read the keys'],
+  ['own', RBAC, ['roles', 'rolebindings'], ['list'], 'the same'],
+  ['own', 'apps', ['deployments=signet-issuer,signet-controller'], ['get'], 'replicas'],
+  ['own', 'apps', ['daemonsets=signet-node'], ['get'], 'the same'],
   ['own', 'coordination.k8s.io', ['leases=signet-controller'], ['get'], 'whether somebody leads'],
   ['own', '', ['configmaps=signet-authority-state,signet-issuer-ca'], ['get'], 'authorities'],
 ]);
