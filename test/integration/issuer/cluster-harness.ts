@@ -9,7 +9,7 @@ import { silentLogger } from '../../../src/base/log.ts';
 import { DEFAULT_IDENTITY_SETTINGS } from '../../../src/identity/settings.ts';
 import { AuthorityKeeper } from '../../../src/issuer/authority/authority-keeper.ts';
 import { AuthorityView } from '../../../src/issuer/authority/signing-authorities.ts';
-import { COLLECTIONS } from '../../../src/issuer/cluster/cluster-view.ts';
+import { COLLECTIONS } from '../../../src/cluster-view/cluster-view.ts';
 import { SecretAuthorityStore } from '../../../src/issuer/cluster/secret-authority-store.ts';
 import { runIssuer } from '../../../src/issuer/main.ts';
 import { fixedAccess } from '../../../src/kube/kube-access.ts';
