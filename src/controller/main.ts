@@ -12,7 +12,7 @@ import { HealthServer } from '../transport/health/health-server.ts';
 import { createWebhookServer, type WebhookServer } from '../webhook/webhook-server.ts';
 import { ClusterState } from './cluster-state.ts';
 import type { ControllerContext } from './controller-context.ts';
-import { lead } from './leader.ts';
+import { lead, observe } from './leader.ts';
 import { PublicAuthorities } from './public-authorities.ts';
 import { ServingCertificate } from './serving-certificate.ts';
 
@@ -84,8 +84,14 @@ export async function runController(
     run(certificate.run(stop.signal));
     run(authorities.run(stop.signal));
     run(serve());
-    if (!options.observes) {
-      run(election.run(async (term) => await lead(context, authorities, term.signal), stop.signal));
+    if (options.observes) run(observe(context, stop.signal));
+    else {
+      const { podName, adopts } = options;
+      run(
+        election.run(async ({ signal: term }) => {
+          await lead({ context, authorities, podName, adopts }, term);
+        }, stop.signal),
+      );
     }
     await aborted(stop.signal);
   } finally {
