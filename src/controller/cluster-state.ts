@@ -31,6 +31,8 @@ export class ClusterState implements NamespaceLabels {
   readonly restrictions = new Map<string, JsonObject>();
   /** Set with every change, and from time to time without one. */
   readonly changed = new Latest<true>();
+  /** Rises with every change. */
+  #version = 0n;
   readonly #view: ClusterView;
   readonly #clock: Clock;
   readonly #log: Logger;
@@ -48,6 +50,10 @@ export class ClusterState implements NamespaceLabels {
   /** Why admission would not be decided as it should be. */
   get missing(): readonly string[] {
     return this.#view.isReady ? [] : ['view: not everything was seen yet'];
+  }
+
+  get version(): bigint {
+    return this.#version;
   }
 
   /** Whether what is known is enough, and new enough, to write something down. */
@@ -83,6 +89,7 @@ export class ClusterState implements NamespaceLabels {
     }
     // Nobody here asks which pods changed, and the list must not grow.
     this.identities.takeChanged(this.#clock.now());
+    this.#version += 1n;
     this.changed.set(true);
   }
 }

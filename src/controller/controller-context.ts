@@ -17,3 +17,10 @@ export type ControllerContext = {
 
 /** Who the fields belong to that the controller writes. */
 export const FIELD_MANAGER = 'signet-controller';
+
+/** Of every object that the controller makes. */
+export const OWN_LABELS: Readonly<Record<string, string>> = {
+  'app.kubernetes.io/name': 'signet',
+  'app.kubernetes.io/component': 'controller',
+  'app.kubernetes.io/managed-by': 'signet',
+};

@@ -3,12 +3,15 @@
 import { CodedError } from '../base/errors.ts';
 import { EventRecorder } from '../kube/events.ts';
 import { StatusWriter } from '../kube/status-writer.ts';
+import { BundlePublisher } from './bundle-publisher.ts';
 import { type ControllerContext, FIELD_MANAGER } from './controller-context.ts';
 import { FailureEvents } from './failure-events.ts';
 import { ForeignSpire } from './foreign-spire.ts';
 import type { PublicAuthorities } from './public-authorities.ts';
 import { StatusObserver } from './status-sink.ts';
 import { Statuses } from './statuses.ts';
+import { Suspensions } from './suspensions.ts';
+import { TrustBundle } from './trust-bundle.ts';
 import { UnservedKinds } from './unserved-kinds.ts';
 import { WebhookAuthorities } from './webhook-authorities.ts';
 
@@ -61,6 +64,9 @@ export async function lead(options: LeaderOptions, signal: AbortSignal): Promise
   const unserved = new UnservedKinds({ context, sink, isForeign });
   await together(signal, [
     (until) => new WebhookAuthorities(context, authorities).run(until),
+    (until) => new BundlePublisher(context, authorities).run(until),
+    (until) => new TrustBundle(context, authorities).run(until),
+    (until) => new Suspensions(context, events).run(until),
     (until) => events.run(until),
     (until) => foreign.run(until),
     (until) => failures.run(until),
