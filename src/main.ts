@@ -45,6 +45,13 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     },
   ],
   [
+    'authority',
+    {
+      help: 'keep the authorities of a cluster',
+      load: async () => (await import('./cli/authority.ts')).authorityCommand,
+    },
+  ],
+  [
     'render',
     {
       help: 'show what policies make of saved objects, offline',
@@ -57,6 +64,14 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     {
       help: 'show why a pod of a dev directory has its identities, offline',
       load: async () => (await import('./cli/explain.ts')).explainCommand,
+      isLocal: true,
+    },
+  ],
+  [
+    'check',
+    {
+      help: 'say what a cluster lacks, before or after an installation',
+      load: async () => (await import('./cli/check.ts')).checkCommand,
       isLocal: true,
     },
   ],

@@ -5,10 +5,12 @@ import { hostname } from 'node:os';
 import { CodedError } from '../base/errors.ts';
 import { type FlagSpecs, flagsHelp, parseFlags } from '../base/flags.ts';
 import { createLogger } from '../base/log.ts';
-import { clusterAccess, runController } from '../controller/main.ts';
+import { runController } from '../controller/main.ts';
+import { serviceAccountAccess } from '../kube/kube-access.ts';
 import { VERSION } from '../version.ts';
-import { ACCESS_FLAGS, IDENTITY_FLAGS, identitySettings, needed } from './cluster-flags.ts';
+import { ACCESS_FLAGS, needed } from './access-flags.ts';
 import type { Command } from './command.ts';
+import { IDENTITY_FLAGS, identitySettings } from './identity-flags.ts';
 
 const FLAGS = {
   ...IDENTITY_FLAGS,
@@ -28,7 +30,7 @@ export const controllerCommand: Command = async (args, { out, err, clock, signal
     return flags.help ? 0 : 2;
   }
   const settings = identitySettings(flags);
-  const server = needed(flags['api-server'], 'api-server');
+  const url = needed(flags['api-server'], 'api-server');
   const { host, namespace } = flags;
   const place = host === undefined ? {} : { host };
   const destination = { write: (line: string) => err(line.trimEnd()) };
@@ -36,7 +38,7 @@ export const controllerCommand: Command = async (args, { out, err, clock, signal
     {
       settings,
       driverName: flags['driver-name'],
-      access: clusterAccess(server, flags['service-account-dir'], clock),
+      access: serviceAccountAccess({ url, directory: flags['service-account-dir'], clock }),
       namespace,
       podName: flags['pod-name'] ?? hostname(),
       webhook: { ...place, port: flags['webhook-port'] },

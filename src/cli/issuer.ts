@@ -4,11 +4,12 @@
 import { CodedError } from '../base/errors.ts';
 import { type FlagSpecs, flagsHelp, parseFlags } from '../base/flags.ts';
 import { createLogger } from '../base/log.ts';
-import { FileAuditLog } from '../issuer/audit-log.ts';
 import { clusterAccess, runIssuer } from '../issuer/main.ts';
+import { openAuditLog } from '../issuer/stream-audit-log.ts';
 import { VERSION } from '../version.ts';
-import { ACCESS_FLAGS, IDENTITY_FLAGS, identitySettings, needed } from './cluster-flags.ts';
+import { ACCESS_FLAGS, needed } from './access-flags.ts';
 import type { Command } from './command.ts';
+import { IDENTITY_FLAGS, identitySettings } from './identity-flags.ts';
 
 const FLAGS = {
   ...IDENTITY_FLAGS,
@@ -30,7 +31,11 @@ const FLAGS = {
     default: '15m',
     help: 'how long known pods are served without an API server',
   },
-  'audit-log': { type: 'string', help: 'file of audit lines; needed', value: 'FILE' },
+  'audit-log': {
+    type: 'string',
+    help: 'file of audit lines, - for standard output; needed',
+    value: 'FILE',
+  },
   host: { type: 'string', help: 'address to listen on; default: all', value: 'ADDRESS' },
   port: { type: 'integer', default: 8443, help: 'for node plugins; 0: a free one' },
   'health-port': { type: 'integer', default: 8081, help: 'for probes; 0: a free one' },
@@ -49,7 +54,7 @@ export const issuerCommand: Command = async (args, { out, err, clock, signal }) 
   const place = host === undefined ? {} : { host };
   const access = clusterAccess(server, flags['service-account-dir'], clock);
   const destination = { write: (line: string) => err(line.trimEnd()) };
-  const audit = new FileAuditLog(auditPath, clock);
+  const audit = openAuditLog(auditPath, clock);
   try {
     await runIssuer(
       {

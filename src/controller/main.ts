@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { IdentitySettings } from '../identity/settings.ts';
-import { type KubeAccess, serviceAccountAccess } from '../kube/kube-access.ts';
+import type { KubeAccess } from '../kube/kube-access.ts';
 import { KubeClient } from '../kube/kube-client.ts';
 import { LeaderElection } from '../kube/leader-election.ts';
 import { HealthServer } from '../transport/health/health-server.ts';
@@ -38,11 +38,6 @@ export type ControllerProcessOptions = {
   /** Called once both ports answer. */
   readonly onListening?: (ports: { readonly webhook: number; readonly health: number }) => void;
 };
-
-/** How a pod of the cluster reaches the API server: the origin, and the directory with its token. */
-export function clusterAccess(url: string, directory: string, clock: Clock): KubeAccess {
-  return serviceAccountAccess({ url, directory, clock });
-}
 
 const LEASE = 'signet-controller';
 

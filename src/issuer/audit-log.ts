@@ -133,7 +133,7 @@ function checkOwned(fd: number): void {
   throw new CodedError('failed-precondition', 'audit log: not a file that we alone may write');
 }
 
-function digest(line: string): string {
+export function digest(line: string): string {
   return hash('sha256', line);
 }
 

@@ -151,7 +151,7 @@ function compose(options: IssuerProcessOptions) {
     },
   });
   const selfReview = new SelfReview({
-    review: async () => await reviewToken(reviewer, (await access.credentials()).token, []),
+    review: async () => await reviewToken(reviewer, (await access.credentials()).token ?? '', []),
     clock,
     log,
   });

@@ -5,11 +5,24 @@ import { readFile } from 'node:fs/promises';
 import type { Clock } from '../base/clock.ts';
 import { CodedError, invalid } from '../base/errors.ts';
 
-export type KubeCredentials = { readonly token: string; readonly ca: string };
+export type KubeCredentials = {
+  /** Without one, the certificate says who asks. */
+  readonly token?: string;
+  readonly certificate?: ClientCertificate;
+  /** Undefined: the authorities that Node.js comes with, for people's kubeconfigs only. */
+  readonly ca: string | undefined;
+};
+
+/** Both in PEM. */
+export type ClientCertificate = { readonly cert: string; readonly key: string };
 
 export type KubeAccess = {
   /** Origin of the API server, such as `https://10.0.0.1:443`. */
   readonly url: string;
+  /** What stands before every path, such as `/k8s/clusters/c-1`. */
+  readonly basePath?: string;
+  /** The name on the API server's certificate, where the origin has another. */
+  readonly serverName?: string;
   /** The credentials of the next request. */
   readonly credentials: () => Promise<KubeCredentials>;
   /** Called when the API server did not know the token. */
@@ -50,8 +63,8 @@ export function serviceAccountAccess(options: ServiceAccountOptions): KubeAccess
 
 /** Fixed credentials. */
 export function fixedAccess(options: { url: string } & KubeCredentials): KubeAccess {
-  const { url, token, ca } = options;
-  return { url, credentials: async () => ({ token, ca }) };
+  const { url, ...credentials } = options;
+  return { url, credentials: async () => credentials };
 }
 
 /** The origin; throws `invalid-argument`, because a token is never sent in the clear. */
@@ -67,9 +80,13 @@ export function parseOrigin(url: string): { readonly host: string; readonly port
 }
 
 async function readCredential(path: string): Promise<string> {
+  let text: string;
   try {
-    return await readFile(path, 'utf8');
+    text = await readFile(path, 'utf8');
   } catch (cause) {
     throw new CodedError('unavailable', `${path}: cannot be read`, { cause });
   }
+  // No authorities at all would mean those of Node.js.
+  if (text.trim() === '') throw new CodedError('unavailable', `${path}: empty`);
+  return text;
 }

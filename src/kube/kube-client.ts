@@ -43,7 +43,7 @@ const MAX_SOCKETS = 100;
 export class KubeClient {
   readonly #options: KubeClientOptions;
   readonly #origin: { readonly host: string; readonly port: number };
-  #agent: { readonly ca: string; readonly agent: Agent } | undefined;
+  #agent: { readonly by: string; readonly agent: Agent } | undefined;
   #answeredAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: KubeClientOptions) {
@@ -100,7 +100,7 @@ export class KubeClient {
 
   async #call(
     request: KubeRequest,
-    { token, ca }: KubeCredentials,
+    credentials: KubeCredentials,
     signal: AbortSignal,
   ): Promise<IncomingMessage> {
     const { method, path, query, body, contentType = 'application/json' } = request;
@@ -108,9 +108,10 @@ export class KubeClient {
     const text = body === undefined ? undefined : JSON.stringify(body);
     const headers: Record<string, string> = {
       accept: 'application/json',
-      authorization: `Bearer ${token}`,
       'user-agent': this.#options.userAgent,
     };
+    const { token } = credentials;
+    if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
     if (text !== undefined) {
       headers['content-type'] = contentType;
       headers['content-length'] = String(Buffer.byteLength(text));
@@ -119,32 +120,37 @@ export class KubeClient {
       const outgoing = httpsRequest(
         {
           ...this.#origin,
-          agent: this.#agentFor(ca),
+          agent: this.#agentFor(credentials),
           method,
-          path: path + search,
+          path: (this.#options.access.basePath ?? '') + path + search,
           headers,
           signal,
         },
         resolve,
       );
-      outgoing.on('error', (cause) => {
-        reject(new CodedError('unavailable', `${describe(request)}: no answer`, { cause }));
+      outgoing.on('error', (cause: NodeJS.ErrnoException) => {
+        const why = cause.code === undefined ? '' : ` (${cause.code})`;
+        reject(new CodedError('unavailable', `${describe(request)}: no answer${why}`, { cause }));
       });
       outgoing.end(text);
     });
   }
 
-  #agentFor(ca: string): Agent {
-    if (this.#agent?.ca === ca) return this.#agent.agent;
+  #agentFor({ ca, certificate }: KubeCredentials): Agent {
+    const by = JSON.stringify([ca, certificate?.cert]);
+    if (this.#agent?.by === by) return this.#agent.agent;
+    const { serverName } = this.#options.access;
     // Requests under way keep their connections; new ones trust the new authorities alone.
     const agent = new Agent({
-      ca,
+      ...(ca === undefined ? {} : { ca }),
+      ...certificate,
+      ...(serverName === undefined ? {} : { servername: serverName }),
       keepAlive: true,
       maxSockets: MAX_SOCKETS,
       minVersion: 'TLSv1.2',
       rejectUnauthorized: true,
     });
-    this.#agent = { ca, agent };
+    this.#agent = { by, agent };
     return agent;
   }
 }

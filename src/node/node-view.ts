@@ -3,6 +3,7 @@
 // an entry, or a pod said to be gone, ends anything.
 
 import { CodedError } from '../base/errors.ts';
+import { Latest } from '../base/latest.ts';
 import type { Logger } from '../base/log.ts';
 import { parseTrustDomain, parseWorkloadSpiffeId, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import type {
@@ -45,6 +46,8 @@ export type NodeViewOptions = {
 };
 
 export class NodeView {
+  /** Set when the issuer has said all it knows; again after each new stream. */
+  readonly synced = new Latest<true>();
   readonly #options: NodeViewOptions;
   readonly #pods = new Map<string, PodView>();
   readonly #federated = new Map<TrustDomain, WorkloadBundle>();
@@ -104,6 +107,7 @@ export class NodeView {
       case 'synced':
         for (const podUid of this.#unnamed) this.#options.onAbsent(podUid);
         this.#unnamed.clear();
+        this.synced.set(true);
         return;
       case undefined:
     }

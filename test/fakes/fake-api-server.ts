@@ -365,6 +365,10 @@ export class FakeApiServer {
         answer(response, 409, failure(409, 'AlreadyExists', `${name} already exists`));
         return;
       }
+      if (request.query.get('dryRun') === 'All') {
+        answer(response, 201, body);
+        return;
+      }
       answer(
         response,
         201,

@@ -9,7 +9,7 @@ import {
   type AuthorityState,
   activeOf,
   isInBundle,
-} from './authority-state.ts';
+} from '../../authorities/authority-state.ts';
 
 /** How one kind lives. Seconds. */
 export type AuthorityLife = {
@@ -60,7 +60,7 @@ export type AuthorityStep =
 
 /** Tolerated between clocks of replicas, and how long a key may take from state to store. */
 const SKEW = 60;
-const KEY_STORE_GRACE = 600;
+export const KEY_STORE_GRACE = 600;
 const KINDS: readonly AuthorityKind[] = ['root', 'serving', 'intermediate', 'jwt'];
 
 export type PlanContext = {
@@ -72,6 +72,8 @@ export type PlanContext = {
    * its maker is given ten minutes.
    */
   readonly isAlone?: boolean;
+  /** The key of one more root would have no place: something else is there. */
+  readonly isStandbyBlocked?: boolean;
 };
 
 /**
@@ -143,7 +145,7 @@ function needsNew(kind: AuthorityKind, state: AuthorityState, context: Context):
     (authority) => authority.phase === 'published' && isUsable(authority, now),
   );
   // A second root stands by from the first day; only an operator makes it the active one.
-  if (kind === 'root') return !waiting;
+  if (kind === 'root') return !waiting && context.isStandbyBlocked !== true;
   if (waiting) return false;
   const active = activeOf(state, kind);
   if (active === undefined || !isUsable(active, now)) return true;

@@ -3,13 +3,13 @@
 // they are files.
 
 import { createPrivateKey, type KeyObject } from 'node:crypto';
-import { damaged } from './authority-state.ts';
+import { damaged } from '../../authorities/authority-state.ts';
 
 /**
  * - `state`: public, see AuthorityState.
  * - `root-key`, `standby-root-key`, `serving-keys`: read by the authority role only.
  * - `issuing-keys`: intermediates and JWT keys, read by the issuer.
- * - `issuer-serving`: the issuer's own TLS certificate with its key, read by the issuer.
+ * - `issuer-serving`, `controller-serving`: the own TLS certificate, with its key, of each, read by it.
  */
 export type DocumentName =
   | 'state'
@@ -17,12 +17,17 @@ export type DocumentName =
   | 'standby-root-key'
   | 'serving-keys'
   | 'issuing-keys'
-  | 'issuer-serving';
+  | ServingDocumentName;
+
+export type ServingDocumentName = 'issuer-serving' | 'controller-serving';
 
 export type StoredDocument = { readonly version: string; readonly value: unknown };
 
 export type AuthorityStore = {
+  /** Throws `permission-denied` where the role may not read the document. */
   read(name: DocumentName): Promise<StoredDocument | undefined>;
+  /** Whether there is such a document, or a place with nothing in it, asked without reading it. */
+  exists(name: DocumentName): Promise<boolean>;
   /**
    * Replaces a document whose newest version is `expected` (undefined: there is none yet). Throws
    * `aborted` when somebody else was faster; then nothing has changed.
@@ -30,7 +35,7 @@ export type AuthorityStore = {
   write(name: DocumentName, value: unknown, expected: string | undefined): Promise<void>;
 };
 
-export type KeyDocumentName = Exclude<DocumentName, 'state' | 'issuer-serving'>;
+export type KeyDocumentName = Exclude<DocumentName, 'state' | ServingDocumentName>;
 
 export const KEY_DOCUMENTS: readonly KeyDocumentName[] = [
   'root-key',

@@ -44,6 +44,10 @@ export class FileAuthorityStore implements AuthorityStore {
     return { version: versionOf(text), value: parse(name, text) };
   }
 
+  async exists(name: DocumentName): Promise<boolean> {
+    return this.#textOf(name) !== undefined;
+  }
+
   #textOf(name: DocumentName): string | undefined {
     let fd: number;
     try {

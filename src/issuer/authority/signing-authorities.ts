@@ -3,6 +3,13 @@
 
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import {
+  type Authority,
+  type AuthorityState,
+  activeOf,
+  damaged,
+  readState,
+} from '../../authorities/authority-state.ts';
+import {
   bundleOf,
   certificateOf,
   publicKeyOf,
@@ -16,13 +23,6 @@ import { type JwtAlgorithm, signingAlgorithmOf } from '../../spiffe/jwt-svid/jwt
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
 import { X509SvidIssuer } from '../../spiffe/x509-svid/x509-svid-issuer.ts';
 import { keyDigest } from '../policy/key-registry.ts';
-import {
-  type Authority,
-  type AuthorityState,
-  activeOf,
-  damaged,
-  readState,
-} from './authority-state.ts';
 import { type AuthorityStore, decodeKey, readKeys } from './authority-store.ts';
 import { checkSelf } from './self-check.ts';
 import { readServingLeaf } from './serving-leaf.ts';

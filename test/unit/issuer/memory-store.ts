@@ -20,6 +20,10 @@ export class MemoryStore implements AuthorityStore {
     return found && { version: String(found.version), value: JSON.parse(found.text) };
   }
 
+  async exists(name: DocumentName): Promise<boolean> {
+    return this.documents.has(name);
+  }
+
   async write(name: DocumentName, value: unknown, expected: string | undefined): Promise<void> {
     const operation = this.#begin(name);
     const current = this.documents.get(name);

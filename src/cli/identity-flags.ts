@@ -1,9 +1,9 @@
-// The flags that every process with a view of the cluster takes, with one meaning.
+// The flags of every process that derives identities. Issuer and controller must be given the same.
 
-import { invalid } from '../base/errors.ts';
 import type { FlagSpecs, Flags } from '../base/flags.ts';
 import { DEFAULT_IDENTITY_SETTINGS, type IdentitySettings } from '../identity/settings.ts';
 import { parseTrustDomain } from '../spiffe/spiffe-id.ts';
+import { needed } from './access-flags.ts';
 
 export const IDENTITY_FLAGS = {
   'trust-domain': { type: 'string', help: 'of all identities; needed', value: 'NAME' },
@@ -34,27 +34,6 @@ export const IDENTITY_FLAGS = {
   namespace: { type: 'string', default: 'signet', help: 'where Signet is installed' },
 } as const satisfies FlagSpecs;
 
-export const ACCESS_FLAGS = {
-  'api-server': {
-    type: 'string',
-    help: 'as manifests have it: https://$(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT)',
-    value: 'URL',
-  },
-  'service-account-dir': {
-    type: 'string',
-    default: '/var/run/secrets/kubernetes.io/serviceaccount',
-    help: 'where token and ca.crt are',
-    value: 'DIR',
-  },
-  'log-level': {
-    type: 'choice',
-    of: ['error', 'warn', 'info', 'debug', 'silent'],
-    default: 'info',
-    help: 'how much to log, as JSON lines on standard error',
-  },
-  help: { type: 'boolean', help: 'print this' },
-} as const satisfies FlagSpecs;
-
 /** Throws `invalid-argument` naming the flag. */
 export function identitySettings(flags: Flags<typeof IDENTITY_FLAGS>): IdentitySettings {
   return {
@@ -68,9 +47,4 @@ export function identitySettings(flags: Flags<typeof IDENTITY_FLAGS>): IdentityS
     ignoreNamespaces: flags['ignore-namespace'],
     reservedDnsNames: flags['reserved-dns-name'],
   };
-}
-
-export function needed(value: string | undefined, name: string): string {
-  if (value === undefined || value === '') throw invalid(`--${name}: needed`);
-  return value;
 }
