@@ -66,8 +66,9 @@ export async function runController(
     if (stop.signal.aborted) return;
     await webhook.start();
     isServing = true;
-    log.info({}, 'Answers API servers');
-    options.onListening?.({ webhook: webhook.port ?? 0, health: health.port });
+    const ports = { webhook: webhook.port ?? 0, health: health.port };
+    log.info({ settings: ports }, 'Answers API servers');
+    options.onListening?.(ports);
     await aborted(stop.signal);
   };
   const running: Promise<void>[] = [];
