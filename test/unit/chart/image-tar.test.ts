@@ -25,7 +25,7 @@ function headers(bytes: Buffer): readonly (readonly [name: string, mode: string,
   const found: (readonly [string, string, number])[] = [];
   for (let offset = 0; bytes[offset] !== 0; ) {
     const field = (from: number, to: number) =>
-      bytes.toString('latin1', offset + from, offset + to).replace(/\0.*$/, '');
+      bytes.toString('latin1', offset + from, offset + to).split('\0', 1)[0] ?? '';
     const block = Buffer.from(bytes.subarray(offset, offset + 512));
     const sum = Number.parseInt(field(148, 156), 8);
     block.fill(' ', 148, 156);
