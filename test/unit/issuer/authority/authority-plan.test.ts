@@ -3,12 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  type AuthorityStep,
-  applyStep,
-  DEFAULT_SETTINGS,
-  nextStep,
-} from '../../../../src/issuer/authority/authority-plan.ts';
+import { DEFAULT_SETTINGS, nextStep } from '../../../../src/issuer/authority/authority-plan.ts';
 import {
   type Authority,
   type AuthorityState,
@@ -16,6 +11,7 @@ import {
   emptyState,
   isInBundle,
 } from '../../../../src/issuer/authority/authority-state.ts';
+import { type AuthorityStep, applyStep } from '../../../../src/issuer/authority/authority-steps.ts';
 import type { TrustDomain } from '../../../../src/spiffe/spiffe-id.ts';
 
 const HOUR = 3600;
