@@ -106,6 +106,7 @@ export async function runNodePlugin(
     options.onReady?.();
     if (!isSecond) dial();
     if (registration !== undefined) run(registration.run(isCurrent, stop.signal));
+    run(plugin.lost.run(isCurrent, stop.signal));
     const often = clock.now() + OTHERS_MAY_ACT_MS;
     run(sweep({ csi, volumes, seniority, clock, log }, often, stop.signal));
     await Promise.race([aborted(stop.signal), ...running]);
