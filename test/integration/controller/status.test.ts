@@ -214,6 +214,7 @@ test('a pod that counts on an identity hears that it failed, without a word of t
   const volumes = [{ name: 'spiffe', csi: { driver: 'csi.spiffe.io' } }];
   addPod('broken', { serviceAccountName: 'not a path', volumes });
   addPod('silent', { serviceAccountName: 'not a path' });
+  addPod('waiting', { nodeName: '', volumes });
   addPolicy('agents');
   cluster.launch();
   const eventsOf = (kind: string) =>
