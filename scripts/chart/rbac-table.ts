@@ -1,5 +1,5 @@
 // What each ServiceAccount may do, once and as data: the chart's roles and docs/rbac.md are written from
-// it. Nothing here names Secrets without their names, and no verb or resource is a wildcard.
+// it. Names in angle brackets are known when it is installed. No verb and no resource is a wildcard.
 
 export type Component = 'issuer' | 'controller' | 'authority' | 'check';
 
@@ -19,7 +19,11 @@ export type Rule = {
 const SPIRE = 'spire.spiffe.io';
 const READ = ['list', 'watch'];
 const KINDS = ['clusterspiffeids', 'clusterstaticentries', 'clusterfederatedtrustdomains'];
+const CRDS = [...KINDS.map((kind) => `${kind}.${SPIRE}`), 'identityrestrictions.signet.dev'].join(
+  ',',
+);
 const ADMISSION = 'admissionregistration.k8s.io';
+const CERTIFICATES = 'certificates.k8s.io';
 const RBAC = 'rbac.authorization.k8s.io';
 
 const issuer = rulesOf('issuer', [
@@ -60,15 +64,9 @@ const controller = rulesOf('controller', [
     ['get', 'patch'],
     'the authorities of its certificate',
   ],
-  ['cluster', 'storage.k8s.io', ['csidrivers'], ['get'], 'whether the driver is ours'],
+  ['cluster', 'storage.k8s.io', ['csidrivers=<driver name>'], ['get'], 'whose the driver is'],
   ['cluster', 'coordination.k8s.io', ['leases'], ['list'], 'whether a SPIRE is at work'],
-  [
-    'own',
-    'coordination.k8s.io',
-    ['leases=signet-controller'],
-    ['get', 'update'],
-    'leader election',
-  ],
+  ['own', 'coordination.k8s.io', ['leases=signet-controller'], ['get', 'update'], 'who leads'],
   ['own', 'coordination.k8s.io', ['leases'], ['create'], 'the same; cannot be limited by name'],
   ['own', '', ['configmaps=signet-authority-state'], ['get'], 'the bundle'],
   // Applied, not posted: then the API server knows the name when it decides whether to create.
@@ -89,12 +87,12 @@ const bundles: readonly Rule[] = [
   ...rulesOf('controller', [
     [
       'cluster',
-      'certificates.k8s.io',
-      ['clustertrustbundles'],
+      CERTIFICATES,
+      ['clustertrustbundles=signet.dev:spiffe:<trust domain>'],
       ['create', 'patch'],
-      'the bundle for projected volumes; its name holds the trust domain',
+      'the bundle for projected volumes',
     ],
-    ['cluster', 'certificates.k8s.io', ['signers=signet.dev/spiffe'], ['attest'], 'the same'],
+    ['cluster', CERTIFICATES, ['signers=signet.dev/spiffe'], ['attest'], 'the same'],
   ]).map((rule) => ({ ...rule, when: 'bundle.clusterTrustBundle' }) as const),
 ];
 
@@ -126,8 +124,9 @@ const authority = rulesOf('authority', [
 
 const check = rulesOf('check', [
   ['cluster', '', ['pods', 'nodes'], ['list'], 'who mounts the driver, and where'],
-  ['cluster', 'apps', ['daemonsets'], ['list'], 'other drivers'],
-  ['cluster', 'storage.k8s.io', ['csidrivers', 'csinodes'], ['get', 'list'], 'registration'],
+  ['cluster', '', ['services'], ['get'], "whether somebody answers others' webhooks"],
+  ['cluster', 'storage.k8s.io', ['csidrivers=<driver name>'], ['get'], 'whose it is'],
+  ['cluster', 'storage.k8s.io', ['csinodes'], ['list'], 'which kubelets know it'],
   [
     'cluster',
     ADMISSION,
@@ -135,15 +134,17 @@ const check = rulesOf('check', [
     ['get', 'list'],
     'ours, and what others left',
   ],
-  ['cluster', 'apiextensions.k8s.io', ['customresourcedefinitions'], ['get'], 'missing fields'],
   [
     'cluster',
-    RBAC,
-    ['clusterroles', 'clusterrolebindings', 'roles', 'rolebindings'],
-    ['list'],
-    'who could read the keys',
+    'apiextensions.k8s.io',
+    [`customresourcedefinitions=${CRDS}`],
+    ['get'],
+    'whether they have our fields',
   ],
-  ['own', 'apps', ['deployments', 'daemonsets'], ['get', 'list'], 'whether all are ready'],
+  ['cluster', RBAC, ['clusterroles', 'clusterrolebindings'], ['list'], 'who could read the keys'],
+  ['own', RBAC, ['roles', 'rolebindings'], ['list'], 'the same'],
+  ['own', 'apps', ['deployments=signet-issuer,signet-controller'], ['get'], 'replicas'],
+  ['own', 'apps', ['daemonsets=signet-node'], ['get'], 'the same'],
   ['own', 'coordination.k8s.io', ['leases=signet-controller'], ['get'], 'whether somebody leads'],
   ['own', '', ['configmaps=signet-authority-state,signet-issuer-ca'], ['get'], 'authorities'],
 ]);

@@ -65,9 +65,19 @@ function ruleLines({ group, resources, names, verbs, why }: Rule): readonly stri
     `  # ${why}`,
     `  - apiGroups: ["${group}"]`,
     `    resources: ${list(resources)}`,
-    ...(names === undefined ? [] : [`    resourceNames: ${list(names)}`]),
+    ...(names === undefined ? [] : [`    resourceNames: ${list(names.map(nameTemplate))}`]),
     `    verbs: ${list(verbs)}`,
   ];
+}
+
+const NAMES: ReadonlyMap<string, string> = new Map([
+  ['<driver name>', '{{ .Values.driverName }}'],
+  ['<trust domain>', '{{ .Values.trustDomain }}'],
+]);
+
+function nameTemplate(name: string): string {
+  const text = name.replaceAll(/<[^>]+>/g, (known) => NAMES.get(known) ?? known);
+  return JSON.stringify(text);
 }
 
 function kebab(text: string): string {

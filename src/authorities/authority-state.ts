@@ -34,7 +34,16 @@ export type Authority = {
   readonly publishedAt?: number;
   readonly activatedAt?: number;
   readonly retiredAt?: number;
+  /** What an operator wants of it; the plan carries it out. */
+  readonly order?: AuthorityOrder;
 };
+
+/**
+ * - `succeed`: have a successor ready now.
+ * - `replace`: have its successor sign now, without waiting.
+ * - `remove`: the same, and then out of the bundle and the store at once.
+ */
+export type AuthorityOrder = 'succeed' | 'replace' | 'remove';
 
 export type AuthorityState = {
   readonly format: 1;

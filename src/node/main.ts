@@ -15,6 +15,7 @@ import { Registration } from './csi/registration.ts';
 import { isServed, Seniority, untilReady, untilUnserved } from './hand-over.ts';
 import type { PluginState } from './health.ts';
 import { IssuerClient } from './issuer-client.ts';
+import { LostVolumes } from './lost-volumes.ts';
 import { published, type Report, unpublished } from './node-reports.ts';
 import { NodeView } from './node-view.ts';
 import { SigningBatch } from './svid/signing-batch.ts';
@@ -105,6 +106,7 @@ export async function runNodePlugin(
     if (!isSecond) dial();
     if (registration !== undefined) run(registration.run(stop.signal));
     const often = isSecond ? clock.now() + OLDER_MAY_PUBLISH_MS : 0;
+    run(plugin.lost.run(() => !seniority.hasYielded(), stop.signal));
     run(sweep({ csi, volumes, seniority, clock, log }, often, stop.signal));
     await Promise.race([aborted(stop.signal), ...running]);
   } finally {
@@ -153,6 +155,7 @@ function compose(options: NodePluginOptions) {
     onPod: (podUid) => manager.podChanged(podUid),
     onBundles: () => manager.bundlesChanged(),
     onAbsent: (podUid) => manager.podAbsent(podUid),
+    onGone: (podUid) => lost.gone(podUid),
   });
   const issuer = new IssuerClient({
     ...options.issuer,
@@ -181,6 +184,15 @@ function compose(options: NodePluginOptions) {
     publishWaitMs: options.publishWaitMs ?? PUBLISH_WAIT_MS,
     requireIdentityWaitMs: options.requireIdentityWaitMs ?? REQUIRE_IDENTITY_WAIT_MS,
   });
+  const lost = new LostVolumes({
+    kubeletRoot,
+    driverName,
+    view,
+    volumes,
+    report: (key, report) => issuer.reports.add(key, report),
+    clock,
+    log,
+  });
   const opening = (): readonly Report[] => [
     hello(view, manager, options.version),
     ...[...new Set(volumes.records.map(({ podUid }) => podUid))].map(published),
@@ -206,6 +218,7 @@ function compose(options: NodePluginOptions) {
     issuer,
     records,
     volumes,
+    lost,
     registration,
     services,
     seniority,

@@ -33,6 +33,13 @@ export type PodView = {
   readonly refusal: string;
   /** The pod object is gone: nothing more is signed for it. */
   readonly gone: boolean;
+  /** Those of our driver that the pod declares. */
+  readonly volumes: readonly DeclaredVolume[];
+};
+
+export type DeclaredVolume = {
+  readonly name: string;
+  readonly attributes: Readonly<Record<string, string>>;
 };
 
 export type NodeViewOptions = {
@@ -43,6 +50,8 @@ export type NodeViewOptions = {
   readonly onBundles: () => void;
   /** The issuer has said all it knows, and nothing of this pod. */
   readonly onAbsent: (podUid: string) => void;
+  /** The issuer has said that the pod is gone, whether it was known here or not. */
+  readonly onGone: (podUid: string) => void;
 };
 
 export class NodeView {
@@ -102,6 +111,7 @@ export class NodeView {
         if (pod !== undefined) {
           this.#applyPod({ ...pod, gone: true, version: message.value.version });
         }
+        this.#options.onGone(message.value.podUid);
         return;
       }
       case 'synced':
@@ -186,6 +196,7 @@ function readPod(pod: PodIdentities, trustDomain: TrustDomain): PodView {
     entries: pod.entries.map((entry) => readEntry(entry, trustDomain)),
     refusal: pod.refusal === '' ? 'NoPolicy' : pod.refusal,
     gone: false,
+    volumes: pod.volumes.map(({ name, attributes }) => ({ name, attributes: { ...attributes } })),
   };
 }
 

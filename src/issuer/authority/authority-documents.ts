@@ -12,7 +12,9 @@ import {
 } from '../../authorities/authority-state.ts';
 import type { Clock } from '../../base/clock.ts';
 import { CodedError } from '../../base/errors.ts';
+import { checkKeyOfCertificate } from '../../spiffe/authority/authority-certificate.ts';
 import type { X509Authority } from '../../spiffe/authority/x509-authority.ts';
+import { readCertificate } from '../../spiffe/certificate/certificate.ts';
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
 import type { ParentAuthority } from './authority-maker.ts';
 import {
@@ -38,8 +40,8 @@ export type Found = {
   readonly version: string | undefined;
   /** Authorities whose key is stored, read or not. */
   readonly keys: ReadonlySet<string>;
-  /** Something that the state does not know is where the key of a new standby root belongs. */
-  readonly isStandbyBlocked: boolean;
+  /** Why the key of a new standby root could not be stored; all else goes on. */
+  readonly standbyProblem: CodedError | undefined;
   /** Seconds since the epoch, for the whole step. */
   readonly now: number;
 };
@@ -71,7 +73,7 @@ export async function findDocuments(options: FindOptions): Promise<Found> {
       );
     }
     const state = emptyState(trustDomain);
-    return { documents, state, version: undefined, keys, isStandbyBlocked: false, now };
+    return { documents, state, version: undefined, keys, standbyProblem: undefined, now };
   }
   const state = readState(stored.value, trustDomain);
   if (state.minWriter > STATE_VERSION) throw damaged('written for a newer version of Signet');
@@ -79,7 +81,7 @@ export async function findDocuments(options: FindOptions): Promise<Found> {
   if (has('intermediate') && !has('root')) {
     throw damaged('has no root although it had one: restore it from a backup');
   }
-  const found = { documents, state, version: stored.version, keys, isStandbyBlocked: false, now };
+  const found = { documents, state, version: stored.version, keys, standbyProblem: undefined, now };
   return isBlind ? await guessStandby(found, store) : found;
 }
 
@@ -102,9 +104,24 @@ async function guessStandby(found: Found, store: AuthorityStore): Promise<Found>
   if (roots.some(({ phase }) => phase === 'published')) return found;
   const prepared = roots.length > 1 ? roots.find(({ phase }) => phase === 'prepared') : undefined;
   if (prepared === undefined && roots.some(({ phase }) => phase === 'prepared')) return found;
-  if (!(await store.exists('standby-root-key'))) return found;
-  if (prepared === undefined) return { ...found, isStandbyBlocked: true };
+  let isThere: boolean;
+  try {
+    isThere = await store.exists('standby-root-key');
+  } catch (thrown) {
+    return { ...found, standbyProblem: CodedError.from(thrown) };
+  }
+  if (!isThere) return found;
+  if (prepared === undefined) return { ...found, standbyProblem: standbyInTheWay() };
   return { ...found, keys: new Set([...found.keys, prepared.id]) };
+}
+
+function standbyInTheWay(): CodedError {
+  return new CodedError(
+    'failed-precondition',
+    'authorities: all is well but the standby root: there is a key that belongs to no known root; ' +
+      'delete Secret signet-standby-root-key, unless it is kept for something, and run this again',
+    { reason: 'StandbyKeyInTheWay' },
+  );
 }
 
 /** Where the key of a new authority belongs. */
@@ -140,12 +157,50 @@ export function signerOf({ documents }: Found, authority: Authority): X509Author
   };
 }
 
+/** The key of a standby root that is about to sign, once it is sure that it is the right one. */
+export function keyOfStandby({ documents }: Found, { id, certificate = '' }: Authority): string {
+  const key = documents.map(({ keys }) => keys.get(id)).find((text) => text !== undefined);
+  if (key === undefined) {
+    const isHidden = documents.some(({ isReadable }) => !isReadable);
+    throw new CodedError(
+      isHidden ? 'permission-denied' : 'failed-precondition',
+      isHidden
+        ? 'these credentials may not read Secret signet-standby-root-key'
+        : `the key of standby root ${id} is not in Secret signet-standby-root-key: put it back there`,
+      { reason: 'StandbyKeyMissing' },
+    );
+  }
+  const der = new Uint8Array(Buffer.from(certificate, 'base64'));
+  checkKeyOfCertificate(decodeKey(key), readCertificate(der));
+  return key;
+}
+
+/**
+ * All but the keys of authorities that are gone, and those of roots that sign now and are stored with
+ * the others that sign.
+ */
+export function keysToKeep(
+  { documents, state }: Found,
+  { name, keys }: FoundKeys,
+): readonly (readonly [string, string])[] {
+  const known = new Map(state.authorities.map((authority) => [authority.id, authority]));
+  const signing = documents.find((document) => document.name === 'root-key')?.keys;
+  const stands = ({ phase }: Authority) => phase === 'prepared' || phase === 'published';
+  return [...keys].filter(([id]) => {
+    const authority = known.get(id);
+    if (authority === undefined) return false;
+    return name !== 'standby-root-key' || stands(authority) || signing?.has(id) !== true;
+  });
+}
+
 /** The first authority that must have a key and has none, by this look. */
 export function withoutKey({ state, keys }: Found): Authority | undefined {
   return state.authorities.find(
-    ({ id, kind, phase }) =>
-      // The key of a standby root may be in a safe.
-      (phase === 'active' || (phase === 'published' && kind !== 'root')) && !keys.has(id),
+    ({ id, kind, phase, order }) =>
+      // The key of a standby root may be in a safe; what is replaced needs none.
+      (order === undefined || order === 'succeed') &&
+      (phase === 'active' || (phase === 'published' && kind !== 'root')) &&
+      !keys.has(id),
   );
 }
 

@@ -9,10 +9,13 @@ import { CodedError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
 import type { AuditLog } from '../audit-log.ts';
+import { type AuthorityCommand, type CommandResult, decideCommand } from './authority-commands.ts';
 import {
   documentFor,
   type Found,
   findDocuments,
+  keyOfStandby,
+  keysToKeep,
   lostKey,
   parentOf,
   withoutKey,
@@ -20,19 +23,13 @@ import {
 import { type JwtKeyType, makeAuthority } from './authority-maker.ts';
 import {
   type AuthoritySettings,
-  type AuthorityStep,
-  applyStep,
   DEFAULT_SETTINGS,
+  isStandbyRoot,
   KEY_STORE_GRACE,
   nextStep,
 } from './authority-plan.ts';
-import {
-  type AuthorityStore,
-  encodeKey,
-  type KeyDocumentName,
-  readKeys,
-  withKeys,
-} from './authority-store.ts';
+import { type AuthorityStep, applyStep } from './authority-steps.ts';
+import { type AuthorityStore, changeKeys, encodeKey, withKeys } from './authority-store.ts';
 import { doServingDuty } from './serving-duties.ts';
 import { type Endpoint, issuerEndpoint } from './serving-leaf.ts';
 
@@ -54,7 +51,7 @@ export type AuthorityKeeperOptions = {
 
 /** From nothing to rest takes about twenty. */
 const MAX_STEPS = 100;
-const KEY_WRITE_ATTEMPTS = 10;
+const ATTEMPTS = 10;
 
 export class AuthorityKeeper {
   readonly #options: AuthorityKeeperOptions;
@@ -75,15 +72,44 @@ export class AuthorityKeeper {
         const found = await findDocuments(this.#options);
         await this.#checkKeys(found);
         if (await this.#advance(found)) continue;
-        if (!found.isStandbyBlocked) return found.state;
+        if (found.standbyProblem !== undefined) throw found.standbyProblem;
+        return found.state;
       } catch (thrown) {
         // Somebody else was faster: what is due now follows from what they wrote.
         if (CodedError.from(thrown).code !== 'aborted') throw thrown;
-        continue;
       }
-      throw standbyInTheWay();
     }
     throw new CodedError('unavailable', 'authorities: did not come to rest');
+  }
+
+  /** Does what an operator asks for, as far as one write goes; `settle` does the rest. */
+  async perform(command: AuthorityCommand): Promise<CommandResult> {
+    for (let attempt = 1; ; attempt += 1) {
+      const found = await findDocuments(this.#options);
+      const { now } = found;
+      const decision = decideCommand(found.state, command, { now, settings: this.#settings });
+      if (!decision.allowed) {
+        const { reason, message } = decision;
+        throw new CodedError('failed-precondition', message, { reason });
+      }
+      const { state, signsNext, noted } = decision.value;
+      try {
+        if (signsNext !== undefined) await this.#takeFromStandby(found, signsNext);
+        if (state === found.state) return decision.value;
+        for (const { id, detail } of noted) this.#note(id, `ordered: ${detail}`);
+        await this.#options.store.write('state', state, found.version);
+        return decision.value;
+      } catch (thrown) {
+        const lost = CodedError.from(thrown).code === 'aborted';
+        if (!lost || attempt === ATTEMPTS) throw thrown;
+      }
+    }
+  }
+
+  // Before the root signs: a crash after this leaves a standby root whose key this role can read.
+  async #takeFromStandby(found: Found, root: Authority): Promise<void> {
+    const key = keyOfStandby(found, root);
+    await changeKeys(this.#options.store, 'root-key', (keys) => keys.set(root.id, key));
   }
 
   // A key is stored before its authority is published, and outlives it: one that is missing by two
@@ -100,11 +126,13 @@ export class AuthorityKeeper {
 
   async #advance(found: Found): Promise<boolean> {
     const { isAlone = false } = this.#options;
-    const { now, isStandbyBlocked } = found;
+    const { now } = found;
+    const isStandbyBlocked = found.standbyProblem !== undefined;
     const context = { now, settings: this.#settings, isAlone, isStandbyBlocked };
     const step = nextStep(found.state, found.keys, context);
-    if (step === undefined) {
-      return (await this.#removeOrphans(found)) || (await this.#serve(found));
+    if (step === undefined || isStandbyRoot(step, found.state)) {
+      if ((await this.#removeOrphans(found)) || (await this.#serve(found))) return true;
+      if (step === undefined) return false;
     }
     if (step.kind === 'create') {
       await this.#create(found, step);
@@ -134,7 +162,7 @@ export class AuthorityKeeper {
     const key = encodeKey(privateKey);
     const isBlind = found.documents.some((one) => one.name === name && !one.isReadable);
     if (isBlind) await this.#storeBlindly(authority, key, now);
-    else await this.#changeKeys(name, (keys) => keys.set(authority.id, key));
+    else await changeKeys(this.#options.store, name, (keys) => keys.set(authority.id, key));
   }
 
   // Written once, by whoever may not read it. After a while others take its maker for dead, and may
@@ -163,7 +191,7 @@ export class AuthorityKeeper {
         return;
       } catch (thrown) {
         const lost = CodedError.from(thrown).code === 'aborted';
-        if (!lost || attempt === KEY_WRITE_ATTEMPTS) throw thrown;
+        if (!lost || attempt === ATTEMPTS) throw thrown;
       }
     }
   }
@@ -173,12 +201,16 @@ export class AuthorityKeeper {
     await this.#options.store.write('state', next, version);
   }
 
-  async #removeOrphans({ documents, state }: Found): Promise<boolean> {
-    const known = new Set(state.authorities.map(({ id }) => id));
-    for (const { name, stored, keys } of documents) {
-      const left = [...keys].filter(([id]) => known.has(id));
-      if (left.length === keys.size) continue;
-      await this.#options.store.write(name, withKeys(stored, left), stored?.version);
+  async #removeOrphans(found: Found): Promise<boolean> {
+    const { store } = this.#options;
+    for (const document of found.documents) {
+      const { name, stored, keys } = document;
+      const left = keysToKeep(found, document);
+      if (stored === undefined || left.length === keys.size) continue;
+      // Nothing must be where a new standby key is to be made.
+      if (name === 'standby-root-key' && left.length === 0)
+        await store.remove(name, stored.version);
+      else await store.write(name, withKeys(stored, left), stored.version);
       return true;
     }
     return false;
@@ -195,34 +227,9 @@ export class AuthorityKeeper {
     });
   }
 
-  // The key exists nowhere else yet: a lost race is no reason to lose it.
-  async #changeKeys(name: KeyDocumentName, change: (keys: Map<string, string>) => void) {
-    for (let attempt = 1; ; attempt += 1) {
-      const document = await this.#options.store.read(name);
-      const keys = new Map(readKeys(document));
-      change(keys);
-      try {
-        await this.#options.store.write(name, withKeys(document, keys), document?.version);
-        return;
-      } catch (thrown) {
-        const lost = CodedError.from(thrown).code === 'aborted';
-        if (!lost || attempt === KEY_WRITE_ATTEMPTS) throw thrown;
-      }
-    }
-  }
-
   #note(authorityId: string, detail: string): void {
     const { audit, log, trustDomain } = this.#options;
     audit.append([{ event: 'AuthorityChanged', trustDomain, authorityId, detail }]);
     log.info({ authorityId, message: detail }, 'Changed an authority');
   }
-}
-
-function standbyInTheWay(): CodedError {
-  return new CodedError(
-    'failed-precondition',
-    'authorities: all is well but the standby root: there is a key that belongs to no known root; ' +
-      'delete Secret signet-standby-root-key, unless it is kept for something, and run this again',
-    { reason: 'StandbyKeyInTheWay' },
-  );
 }

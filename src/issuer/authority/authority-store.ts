@@ -4,6 +4,7 @@
 
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { damaged } from '../../authorities/authority-state.ts';
+import { CodedError } from '../../base/errors.ts';
 
 /**
  * - `state`: public, see AuthorityState.
@@ -33,6 +34,8 @@ export type AuthorityStore = {
    * `aborted` when somebody else was faster; then nothing has changed.
    */
   write(name: DocumentName, value: unknown, expected: string | undefined): Promise<void>;
+  /** Removes a document, with the place that it has, if `expected` is its newest version. */
+  remove(name: DocumentName, expected: string): Promise<void>;
 };
 
 export type KeyDocumentName = Exclude<DocumentName, 'state' | ServingDocumentName>;
@@ -64,6 +67,28 @@ export function withKeys(
   keys: Iterable<readonly [string, string]>,
 ): KeyDocument {
   return { ...(document?.value as KeyDocument), format: 1, keys: Object.fromEntries(keys) };
+}
+
+const KEY_WRITE_ATTEMPTS = 10;
+
+/** Adds keys that may exist nowhere else yet: a lost race is no reason to lose them. */
+export async function changeKeys(
+  store: AuthorityStore,
+  name: KeyDocumentName,
+  change: (keys: Map<string, string>) => void,
+): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    const document = await store.read(name);
+    const keys = new Map(readKeys(document));
+    change(keys);
+    try {
+      await store.write(name, withKeys(document, keys), document?.version);
+      return;
+    } catch (thrown) {
+      const lost = CodedError.from(thrown).code === 'aborted';
+      if (!lost || attempt === KEY_WRITE_ATTEMPTS) throw thrown;
+    }
+  }
 }
 
 /** Keys travel as PKCS#8 in base64 between store and memory, and in no other place. */

@@ -87,6 +87,15 @@ export class FileAuthorityStore implements AuthorityStore {
     syncDirectory(this.#directory);
   }
 
+  async remove(name: DocumentName, expected: string): Promise<void> {
+    const current = await this.read(name);
+    if (current?.version !== expected) {
+      throw new CodedError('aborted', `authority store: ${name} has changed`);
+    }
+    await rm(this.#pathOf(name));
+    syncDirectory(this.#directory);
+  }
+
   #pathOf(name: DocumentName): string {
     return join(this.#directory, `${name}.json`);
   }

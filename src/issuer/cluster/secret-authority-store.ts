@@ -63,16 +63,22 @@ export class SecretAuthorityStore implements AuthorityStore {
   }
 
   async write(name: DocumentName, value: unknown, expected: string | undefined): Promise<void> {
-    try {
+    await orChanged(name, expected, async () => {
       if (expected === undefined) await this.#create(name, value);
       else await this.#patch(name, value, expected);
-    } catch (thrown) {
-      const error = CodedError.from(thrown);
-      const isLost =
-        error.code === 'already-exists' || (error.code === 'not-found' && expected !== undefined);
-      if (isLost) throw changed(name, error);
-      throw error;
-    }
+    });
+  }
+
+  async remove(name: DocumentName, expected: string): Promise<void> {
+    const [uid = '', resourceVersion = ''] = expected.split('/');
+    await orChanged(name, expected, async () => {
+      const body = {
+        kind: 'DeleteOptions',
+        apiVersion: 'v1',
+        preconditions: { uid, resourceVersion },
+      };
+      await this.#options.client.send({ method: 'DELETE', path: this.#pathOf(name), body });
+    });
   }
 
   // RBAC cannot limit creation by name, so an installation may bring empty objects with it: those
@@ -153,6 +159,22 @@ export class SecretAuthorityStore implements AuthorityStore {
 
   #pathOf(name: DocumentName): string {
     return `${this.#collectionOf(name)}/${segment(this.#nameOf(name))}`;
+  }
+}
+
+async function orChanged(
+  name: DocumentName,
+  expected: string | undefined,
+  write: () => Promise<void>,
+): Promise<void> {
+  try {
+    await write();
+  } catch (thrown) {
+    const error = CodedError.from(thrown);
+    const isLost =
+      error.code === 'already-exists' || (error.code === 'not-found' && expected !== undefined);
+    if (isLost) throw changed(name, error);
+    throw error;
   }
 }
 

@@ -116,6 +116,15 @@ export class Volumes {
     });
   }
 
+  /** Serves a volume whose record was lost, if its directory is there. */
+  async adopt(record: VolumeRecord): Promise<void> {
+    await this.#locks.exclusively(record.volumeId, async () => {
+      if (this.isRecorded(record.volumeId)) return;
+      const volume = await this.#create(record, false);
+      volume.answered = true;
+    });
+  }
+
   async unpublish(volumeId: string, targetPath: string): Promise<void> {
     const { kubeletRoot, records } = this.#options;
     const target = parseTargetPath(targetPath, kubeletRoot);
@@ -186,7 +195,7 @@ export class Volumes {
 
   async #ensure(record: VolumeRecord): Promise<PublishedVolume> {
     try {
-      return (await this.#existing(record)) ?? (await this.#create(record));
+      return (await this.#existing(record)) ?? (await this.#create(record, true));
     } catch (thrown) {
       throw asPublishError(thrown);
     }
@@ -212,7 +221,7 @@ export class Volumes {
     return undefined;
   }
 
-  async #create(record: VolumeRecord): Promise<PublishedVolume> {
+  async #create(record: VolumeRecord, create: boolean): Promise<PublishedVolume> {
     const { records, answers } = this.#options;
     const { volumeId } = record;
     answers.requireMatch(record);
@@ -220,7 +229,7 @@ export class Volumes {
     this.#expected.setEnded(volumeId, false);
     try {
       await records.save(record);
-      const volume = await serveRecord(record, true, this.#options);
+      const volume = await serveRecord(record, create, this.#options);
       if (volume === undefined) {
         throw new CodedError('unavailable', 'target_path: its parent directory does not exist');
       }

@@ -10,8 +10,9 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { systemClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/log.ts';
-import { rotateAuthorities } from '../../../src/issuer/authority/main.ts';
+import { clusterKeeper, rotateAuthorities } from '../../../src/issuer/authority/main.ts';
 import { fixedAccess } from '../../../src/kube/kube-access.ts';
+import { KubeClient } from '../../../src/kube/kube-client.ts';
 import { VALIDATE_CLUSTER_SPIFFE_ID_PATH } from '../../../src/webhook/server/admission-paths.ts';
 import { MemoryAuditLog } from '../../unit/issuer/fixtures.ts';
 import { ControllerHarness, MUTATING, TRUST_DOMAIN } from './controller-harness.ts';
@@ -32,20 +33,18 @@ test('it serves what the authority role made, and hands its lease back at the en
   const { url, ca, token } = cluster.api;
   writeFileSync(join(directory, 'token'), token);
   writeFileSync(join(directory, 'ca.crt'), ca);
-  await rotateAuthorities(
-    {
-      trustDomain: TRUST_DOMAIN,
-      access: fixedAccess({ url, ca, token }),
-      namespace: 'signet',
-      clusterDomain: 'cluster.local',
-      jwtKeyType: 'ec-p256',
-      audit: new MemoryAuditLog(),
-      clock: systemClock,
-      log: silentLogger,
-      version: '0.0.0',
-    },
-    new AbortController().signal,
-  );
+  const access = fixedAccess({ url, ca, token });
+  const client = new KubeClient({ access, clock: systemClock, userAgent: 'authority' });
+  const run = {
+    trustDomain: TRUST_DOMAIN,
+    jwtKeyType: 'ec-p256' as const,
+    audit: new MemoryAuditLog(),
+    clock: systemClock,
+    log: silentLogger,
+  };
+  const place = { client, namespace: 'signet', clusterDomain: 'cluster.local' };
+  await rotateAuthorities(clusterKeeper(place, run), run, new AbortController().signal);
+  client.close();
   const flags = {
     'trust-domain': TRUST_DOMAIN,
     'api-server': url,

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { readState } from '../../../src/authorities/authority-state.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/log.ts';
-import { rotateAuthorities } from '../../../src/issuer/authority/main.ts';
+import { clusterKeeper, rotateAuthorities } from '../../../src/issuer/authority/main.ts';
 import { AuthorityView } from '../../../src/issuer/authority/signing-authorities.ts';
 import { SecretAuthorityStore } from '../../../src/issuer/cluster/secret-authority-store.ts';
 import { fixedAccess } from '../../../src/kube/kube-access.ts';
@@ -47,20 +47,21 @@ afterEach(async () => {
 const access = () => fixedAccess({ url: api.url, ca: api.ca, token: api.token });
 
 async function rotate(): Promise<void> {
-  await rotateAuthorities(
-    {
-      trustDomain: TRUST_DOMAIN,
-      access: access(),
-      namespace: 'signet',
-      clusterDomain: 'cluster.local',
-      jwtKeyType: 'ec-p256',
-      audit: new MemoryAuditLog(),
-      clock: systemClock,
-      log: silentLogger,
-      version: '0.0.0',
-    },
-    new AbortController().signal,
-  );
+  const client = new KubeClient({ access: access(), clock: systemClock, userAgent: 'test/0' });
+  const common = {
+    trustDomain: TRUST_DOMAIN,
+    jwtKeyType: 'ec-p256' as const,
+    audit: new MemoryAuditLog(),
+    clock: systemClock,
+    log: silentLogger,
+  };
+  const cluster = { client, namespace: 'signet', clusterDomain: 'cluster.local' };
+  try {
+    const keeper = clusterKeeper(cluster, common);
+    await rotateAuthorities(keeper, common, new AbortController().signal);
+  } finally {
+    client.close();
+  }
 }
 
 function dataOf(collection: string, name: string): Record<string, string> | undefined {

@@ -175,6 +175,16 @@ const refused: readonly Mutation[] = [
     message: new RegExp(`${name.replace('.', '\\.')} is missing`),
   })),
   {
+    name: 'KU-01: a CSIDriver without podInfoOnMount',
+    change: (r) => (r.volumeContext = {}),
+    message: /no pod info; the CSIDriver must have podInfoOnMount: true/,
+  },
+  {
+    name: 'a Secret by nodePublishSecretRef',
+    change: (r) => (r.secrets = { password: 'canary' }),
+    message: /^secrets: [^ ]*nodePublishSecretRef must not be set$/,
+  },
+  {
     name: 'KU-02: not ephemeral',
     change: (r) => (r.volumeContext[key('ephemeral')] = 'false'),
     message: /ephemeral must be "true"/,

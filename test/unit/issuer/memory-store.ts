@@ -35,6 +35,16 @@ export class MemoryStore implements AuthorityStore {
     this.onOperation('after', operation, name);
   }
 
+  async remove(name: DocumentName, expected: string): Promise<void> {
+    const operation = this.#begin(name);
+    const current = this.documents.get(name);
+    if ((current && String(current.version)) !== expected) {
+      throw new CodedError('aborted', `${name} has changed`);
+    }
+    this.documents.delete(name);
+    this.onOperation('after', operation, name);
+  }
+
   #begin(name: DocumentName): number {
     this.operations += 1;
     this.onOperation('before', this.operations, name);

@@ -61,7 +61,6 @@ const CONTENTS: readonly Contents[] = [
     command: 'src/cli/authority.ts',
     has: ['src/issuer/authority/', 'src/kube/', 'node_modules/@peculiar/'],
     hasNot: [
-      'node_modules/yaml/',
       'node_modules/@grpc/',
       'node_modules/@kubernetes/',
       'node_modules/fastify/',

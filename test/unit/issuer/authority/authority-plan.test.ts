@@ -10,12 +10,8 @@ import {
   emptyState,
   isInBundle,
 } from '../../../../src/authorities/authority-state.ts';
-import {
-  type AuthorityStep,
-  applyStep,
-  DEFAULT_SETTINGS,
-  nextStep,
-} from '../../../../src/issuer/authority/authority-plan.ts';
+import { DEFAULT_SETTINGS, nextStep } from '../../../../src/issuer/authority/authority-plan.ts';
+import { type AuthorityStep, applyStep } from '../../../../src/issuer/authority/authority-steps.ts';
 import type { TrustDomain } from '../../../../src/spiffe/spiffe-id.ts';
 
 const HOUR = 3600;
