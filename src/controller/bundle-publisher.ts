@@ -78,6 +78,8 @@ export class BundlePublisher {
   ): Promise<boolean> {
     const { client, log } = this.#context;
     const name = BUNDLE_CONFIG_MAP;
+    // At home the installation brings it, with labels that its tool knows it by.
+    const labels = namespace === this.#context.namespace ? {} : { labels: OWN_LABELS };
     try {
       await client.send({
         method: 'PATCH',
@@ -87,7 +89,7 @@ export class BundlePublisher {
         body: {
           apiVersion: 'v1',
           kind: 'ConfigMap',
-          metadata: { name, namespace, labels: OWN_LABELS },
+          metadata: { name, namespace, ...labels },
           data: { 'bundle.json': json, 'bundle.crt': pem },
         },
         signal,
