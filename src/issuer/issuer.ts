@@ -105,6 +105,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
   const rollback = new RollbackAlarm({
     clock,
     sequence: () => view.current.value?.bundle.sequence ?? 0,
+    hasGoneBack: () => view.hasGoneBack,
     ...(options.nodes === undefined ? {} : { nodes: options.nodes }),
     onRaise: ({ nodes, sequence }) => {
       const detail = `${nodes} nodes have seen bundle sequence ${sequence}`;

@@ -2,6 +2,7 @@
 // store. Read by the issuer: the public state, the issuing keys, its own serving certificate.
 
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import { CodedError } from '../../base/errors.ts';
 import { Latest } from '../../base/latest.ts';
 import type { Bundle } from '../../spiffe/bundle/bundle.ts';
 import { formatJwtBundle } from '../../spiffe/bundle/bundle-format.ts';
@@ -12,6 +13,7 @@ import { type JwtAlgorithm, signingAlgorithmOf } from '../../spiffe/jwt-svid/jwt
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
 import { X509SvidIssuer } from '../../spiffe/x509-svid/x509-svid-issuer.ts';
 import { keyDigest } from '../policy/key-registry.ts';
+import { REASON } from '../policy/reasons.ts';
 import {
   type Authority,
   type AuthorityState,
@@ -70,10 +72,16 @@ export class AuthorityView {
   readonly current = new Latest<SigningAuthorities>();
   readonly #options: AuthorityViewOptions;
   #versions = '';
+  #hasGoneBack = false;
   #refreshing: Promise<void> | undefined;
 
   constructor(options: AuthorityViewOptions) {
     this.#options = options;
+  }
+
+  /** The store holds an older state than this process has seen. */
+  get hasGoneBack(): boolean {
+    return this.#hasGoneBack;
   }
 
   /**
@@ -98,7 +106,8 @@ export class AuthorityView {
     if (versions === this.#versions) return;
     const state = readState(stored?.value, trustDomain);
     const before = this.current.value?.bundle.sequence ?? 0;
-    if (state.sequence < before) throw damaged('its sequence went back');
+    this.#hasGoneBack = state.sequence < before;
+    if (this.#hasGoneBack) throw wentBack(before, state.sequence);
     const keys = readKeys(issuing);
     const bundle = bundleOf(state);
     const leaf = readServingLeaf(serving);
@@ -139,6 +148,11 @@ export class AuthorityView {
     });
     return { authorityId: active.id, issuer, above: [certificateDer] };
   }
+}
+
+function wentBack(from: number, to: number): CodedError {
+  const message = `authority state: its sequence went back from ${from} to ${to}`;
+  return new CodedError('failed-precondition', message, { reason: REASON.STATE_ROLLED_BACK });
 }
 
 function jwtSigner(state: AuthorityState, keys: ReadonlyMap<string, string>): JwtSigner {

@@ -8,6 +8,8 @@ export type RollbackAlarmOptions = {
   readonly clock: Clock;
   /** The sequence of the bundle that we publish. */
   readonly sequence: () => number;
+  /** Whether this process has seen a newer state itself, which needs no other witness. */
+  readonly hasGoneBack?: () => boolean;
   /** The nodes with a plugin of ours; all that ever reported, where nobody knows. */
   readonly nodes?: () => ReadonlySet<string>;
   /** Called once whenever it begins. */
@@ -58,9 +60,10 @@ export class RollbackAlarm {
     const own = BigInt(sequence());
     const newest = BigInt(Math.floor(this.#options.clock.now() / 1000) + MAX_SKEW_SECONDS);
     const ahead = [...this.#seen.values()].filter((seen) => seen > own && seen <= newest);
-    this.#isRaised = ahead.length > 0 && ahead.length >= enough(present.size);
+    const isPart = ahead.length > 0 && ahead.length >= enough(present.size);
+    this.#isRaised = isPart || this.#options.hasGoneBack?.() === true;
     if (!this.#isRaised || wasRaised) return;
-    const highest = ahead.reduce((max, seen) => (seen > max ? seen : max), 0n);
+    const highest = ahead.reduce((max, seen) => (seen > max ? seen : max), own);
     onRaise({ nodes: ahead.length, sequence: highest });
   }
 }
