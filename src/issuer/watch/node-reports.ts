@@ -26,6 +26,7 @@ export type ReportReaderOptions = {
 
 const MAX_HELD = 10_000;
 const MAX_SERIAL_BYTES = 20;
+const MAX_TRACES = 256;
 
 /** Applies the first report. Throws when the stream must not go on. */
 export async function acceptHello(
@@ -64,11 +65,19 @@ export function rolledBack(): CodedError {
   });
 }
 
-/** Applies a later report; `acknowledge` is told of what the node has applied. */
+/** What a report comes to for the Watch it came on. */
+export type ReportEffects = {
+  /** The node has applied this. */
+  acknowledge(podUid: string, version: bigint): void;
+  /** The node is to be told that the pod is gone. */
+  gone(podUid: string): void;
+};
+
+/** Applies a later report. */
 export function acceptReport(
   { report }: NodeReport,
   caller: NodeCaller,
-  options: ReportReaderOptions & { acknowledge(podUid: string, version: bigint): void },
+  options: ReportReaderOptions & ReportEffects,
 ): void {
   const { pods, published } = options;
   const isOwn = (podUid: string) => pods.pod(podUid)?.node === caller.node;
@@ -84,6 +93,11 @@ export function acceptReport(
       if (podUid === '' || isOwn(podUid)) options.acknowledge(podUid, version);
       return;
     }
+    case 'foundTraces':
+      for (const podUid of report.value.podUids.slice(0, MAX_TRACES)) {
+        if (podUid.length <= MAX_UID_LENGTH && pods.isGone?.(podUid)) options.gone(podUid);
+      }
+      return;
     case 'hello':
       throw invalid('report: hello comes once, first');
     case undefined:

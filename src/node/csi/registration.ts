@@ -2,6 +2,7 @@
 // that says where the CSI socket is. One well-known name; whoever comes later takes it, and the
 // older instance yields for good, so two instances never fight over it.
 
+import { backoffMs } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
 import { CodedError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
@@ -20,6 +21,7 @@ export type RegistrationOptions = {
 };
 
 const LOOK_EVERY_MS = 3000;
+const RETRY = { initialMs: 3000, maxMs: 30_000 } as const;
 /** A kubelet that refuses for this long will not take us: the process ends and starts anew. */
 const GIVE_UP_MS = 5 * 60_000;
 
@@ -31,6 +33,8 @@ export class Registration {
   #state: RegistrationState = 'waiting';
   #hasYielded = false;
   #refusedSince: number | undefined;
+  #retries = 0;
+  #retryAt = 0;
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
@@ -38,6 +42,11 @@ export class Registration {
 
   get state(): RegistrationState {
     return this.#hasYielded ? 'yielded' : this.#state;
+  }
+
+  /** Leaves the name to a newer instance, for good. */
+  yield(): void {
+    this.#hasYielded = true;
   }
 
   /** Shows the kubelet where we are: it calls back at once. */
@@ -66,7 +75,7 @@ export class Registration {
         log.warn({ reason: 'NewerInstance' }, 'Yielded the registration to another instance');
       } else if (holder === 'none') {
         await socket.bindAgain();
-      } else if (this.#state === 'refused') {
+      } else if (this.#state === 'refused' && clock.now() >= this.#retryAt) {
         // The kubelet looks again when the name appears anew.
         await this.#retry(socket);
       }
@@ -81,9 +90,13 @@ export class Registration {
   }
 
   async #retry(socket: PluginSocket): Promise<void> {
-    if (this.#options.clock.now() - (this.#refusedSince ?? 0) > GIVE_UP_MS) {
+    const now = this.#options.clock.now();
+    if (now - (this.#refusedSince ?? 0) > GIVE_UP_MS) {
       throw new CodedError('failed-precondition', 'the kubelet refused the registration');
     }
+    this.#retryAt = now + backoffMs(this.#retries, RETRY);
+    this.#retries += 1;
+    socket.hide();
     await socket.bindAgain();
   }
 
@@ -100,6 +113,8 @@ export class Registration {
         if (status.pluginRegistered) {
           this.#state = 'registered';
           this.#refusedSince = undefined;
+          this.#retries = 0;
+          this.#retryAt = 0;
           log.info({}, 'Registered with the kubelet');
         } else {
           this.#state = 'refused';

@@ -2,6 +2,7 @@
 // endpoint behind it. Who connects here is the pod: the mount is the attestation.
 
 import type { Socket } from 'node:net';
+import { isErrno } from './directory-handle.ts';
 import { HiddenListener } from './hidden-listener.ts';
 import type { TargetPath } from './target-path.ts';
 import { PUBLIC_SOCKET, type VolumeDirectory } from './volume-directory.ts';
@@ -48,7 +49,7 @@ export class PublishedVolume {
     const endpoint = serve(record);
     let listener: HiddenListener | undefined;
     try {
-      listener = await listen(directory, endpoint);
+      listener = await listen(directory, endpoint, true);
       directory.linkAliases();
       return new PublishedVolume(record, { directory, endpoint, listener });
     } catch (thrown) {
@@ -75,7 +76,12 @@ export class PublishedVolume {
   async ensurePublic(): Promise<void> {
     if (this.isPublic) return;
     const before = this.#listener;
-    this.#listener = await listen(this.#directory, this.#endpoint);
+    try {
+      this.#listener = await listen(this.#directory, this.#endpoint, false);
+    } catch (thrown) {
+      if (isErrno(thrown, 'EEXIST')) return;
+      throw thrown;
+    }
     this.#directory.linkAliases();
     this.#before.push(before);
     before.stopAccepting();
@@ -90,11 +96,12 @@ export class PublishedVolume {
   }
 }
 
-async function listen(directory: VolumeDirectory, endpoint: WorkloadEndpoint) {
+async function listen(directory: VolumeDirectory, endpoint: WorkloadEndpoint, replace: boolean) {
   return await HiddenListener.bind({
     pathOf: (name) => directory.pathOf(name),
     publicName: PUBLIC_SOCKET,
     mode: SOCKET_MODE,
+    replace,
     maxConnections: MAX_CONNECTIONS,
     accept: (connection) => endpoint.accept(connection),
   });

@@ -79,6 +79,7 @@ export class Cluster {
     }
     writeFileSync(join(directory, STATE), JSON.stringify(state));
     for (const name of COMPONENTS) symlinkSync(tools.kubernetes, join(directory, 'bin', name));
+    symlinkSync(tools.etcd, join(directory, 'bin/etcd'));
     await cluster.#start(tools, images);
     return cluster;
   }

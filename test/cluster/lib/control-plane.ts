@@ -150,7 +150,7 @@ export class ControlPlane {
     mkdirSync(join(this.directory, 'etcd'), { mode: 0o700 });
     this.etcd.define([
       ...this.prefix,
-      'etcd',
+      'bin/etcd',
       '--data-dir=etcd',
       `--listen-client-urls=${ETCD}`,
       `--advertise-client-urls=${ETCD}`,

@@ -23,8 +23,13 @@ export async function dumpState(cluster: Cluster, target: string): Promise<void>
     writeFileSync(join(target, file), stdout + stderr);
   }
   const { stdout } = await cluster.kubectl.attempt([
-    ...['get', 'pods', '-A', '-l', SIGNET_LABEL],
-    ...['-o', 'jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name}{"\\n"}{end}'],
+    'get',
+    'pods',
+    '-A',
+    '-l',
+    SIGNET_LABEL,
+    '-o',
+    'jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name}{"\\n"}{end}',
   ]);
   for (const pod of stdout.trim().split('\n')) {
     const [namespace, name] = pod.split('/');

@@ -7,7 +7,6 @@ import { attempt, run } from './commands.ts';
 const PACKAGES: Readonly<Record<string, string>> = {
   containerd: '/usr/bin/containerd',
   runc: '/usr/sbin/runc',
-  'etcd-server': '/usr/bin/etcd',
   'containernetworking-plugins': '/usr/lib/cni/bridge',
   iptables: '/usr/sbin/iptables',
   iproute2: '/usr/sbin/ip',

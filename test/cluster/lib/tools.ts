@@ -7,6 +7,7 @@ import { run } from './commands.ts';
 import { cached } from './tool-cache.ts';
 
 const SOURCES = join(import.meta.dirname, '../kubernetes');
+const ETCD_SOURCES = join(import.meta.dirname, '../etcd');
 const KUBERNETES = { version: 'v1.36.3', major: '1', minor: '36' };
 const COREDNS = 'github.com/coredns/coredns@v1.15.0';
 const HELM = 'helm.sh/helm/v3/cmd/helm@v3.21.4';
@@ -16,6 +17,7 @@ const BUILD_MS = 1_800_000;
 export type Tools = {
   /** One binary; the name it is called by picks the component. */
   readonly kubernetes: string;
+  readonly etcd: string;
   readonly coredns: string;
   readonly helm: string;
   readonly pause: string;
@@ -25,9 +27,10 @@ export async function ensureTools(): Promise<Tools> {
   const go = await goVersion();
   // One after the other: each build uses all processors by itself.
   const kubernetes = await kubernetesBinary(go);
+  const etcd = await etcdBinary(go);
   const coredns = await installed({ name: 'coredns', module: COREDNS, go });
   const helm = await installed({ name: 'helm', module: HELM, go });
-  return { kubernetes, coredns, helm, pause: await pauseBinary() };
+  return { kubernetes, etcd, coredns, helm, pause: await pauseBinary() };
 }
 
 export async function goVersion(): Promise<string> {
@@ -52,10 +55,20 @@ async function kubernetesBinary(go: string): Promise<string> {
     from: [go, ldflags],
     files: ['go.mod', 'go.sum', 'kubernetes.go'].map((file) => join(SOURCES, file)),
     make: async (target) => {
-      console.error('building Kubernetes (minutes, once)');
+      note('building Kubernetes (minutes, once)');
       const argv = ['go', 'build', '-trimpath', '-ldflags', ldflags, '-o', target, 'kubernetes.go'];
       await run(argv, { cwd: SOURCES, env: goEnv(), timeoutMs: BUILD_MS });
     },
+  });
+}
+
+/** Debian's is too old for the API server's streaming lists, which is what most clusters have. */
+async function etcdBinary(go: string): Promise<string> {
+  return await cached({
+    name: 'etcd',
+    from: [go],
+    files: ['go.mod', 'go.sum', 'etcd.go'].map((file) => join(ETCD_SOURCES, file)),
+    make: async (target) => await buildStatic(ETCD_SOURCES, target),
   });
 }
 
@@ -66,7 +79,7 @@ async function installed({ name, module, go }: Module): Promise<string> {
     name,
     from: [go, module],
     make: async (target, scratch) => {
-      console.error(`building ${name} (minutes, once)`);
+      note(`building ${name} (minutes, once)`);
       const env = goEnv({ GOBIN: join(scratch, 'bin') });
       await run(['go', 'install', module], { cwd: scratch, env, timeoutMs: BUILD_MS });
       renameSync(join(scratch, 'bin', name), target);
@@ -88,4 +101,8 @@ async function pauseBinary(): Promise<string> {
 
 function goEnv(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   return { ...process.env, GOTOOLCHAIN: 'local', GOWORK: 'off', ...extra };
+}
+
+function note(line: string): void {
+  process.stderr.write(`${line}\n`);
 }

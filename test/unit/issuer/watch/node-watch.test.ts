@@ -367,3 +367,18 @@ test('a pod that the view does not know well enough for now is not said to be go
   assert.equal(then.case === 'podGone' && then.value.podUid, 'pod-uid');
   watch.stop();
 });
+
+test('of pods that a node found traces of, those are said to be gone that certainly are', async () => {
+  pods.set(pod({ uid: 'elsewhere', node: 'node-2' }));
+  const known = pods.isGone.bind(pods);
+  pods.isGone = (uid) => uid !== 'uncertain' && known(uid);
+  const podUids = ['pod-uid', 'elsewhere', 'uncertain', 'x'.repeat(1000), 'gone'];
+  const watch = open([HELLO, { case: 'foundTraces', value: { podUids } }]);
+  await watch.untilSynced();
+  await settle();
+  pods.set(pod({ uid: 'second' }));
+  const first = await watch.next();
+  assert.equal(first.case === 'podGone' && first.value.podUid, 'gone');
+  assert.equal((await watch.next()).case, 'podIdentities', 'nothing is said of the others');
+  watch.stop();
+});
