@@ -9,8 +9,11 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { systemClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/log.ts';
 import { runNodePlugin } from '../../../src/node/main.ts';
+import { SpiffeWorkloadAPI } from '../../../src/transport/gen/spiffe/workload_pb.ts';
+import { createGrpcClient } from '../../../src/transport/grpc/grpc-client.ts';
 import { FakeKubelet, type PublishRequest } from '../../fakes/fake-kubelet.ts';
-import { until } from './node-harness.ts';
+import { entry } from '../../unit/issuer/fixtures.ts';
+import { HEADER, Messages, until } from './node-harness.ts';
 import { RealIssuer } from './real-issuer.ts';
 import { fetchOnce, RestlessClient, type WatchedVolume } from './restless-client.ts';
 
@@ -170,6 +173,25 @@ test('a call that was on its way to the older one is sent to the newer one', asy
   assert.equal(existsSync(targetPath), false);
   await older.stop();
   assert.deepEqual(recorded(), []);
+});
+
+test('an open stream stays with the older one to its end, and then the next is answered', async () => {
+  const older = start();
+  await older.ready;
+  const { request, socket, id } = await publish();
+  const client = createGrpcClient(SpiffeWorkloadAPI, { target: `unix:${socket}` });
+  const stream = new Messages(client.fetchX509SVID({}, { metadata: HEADER }));
+  assert.equal((await stream.next()).svids[0]?.spiffeId, id);
+  await start().ready;
+  const uid = request.volumeContext['csi.storage.k8s.io/pod.uid'] ?? '';
+  issuer.pods.set({ ...(issuer.pods.pod(uid) ?? assert.fail()), entries: [entry()] });
+  assert.equal((await stream.next()).svids[0]?.spiffeId, entry().spiffeId, 'served still');
+  const ended = assert.rejects(stream.next(), { code: 'unavailable' });
+  await older.stop();
+  await ended;
+  const again = new Messages(client.fetchX509SVID({}, { metadata: HEADER }));
+  assert.equal((await again.next()).svids[0]?.spiffeId, entry().spiffeId);
+  client.close();
 });
 
 test('one that cannot reach the issuer waits while another serves, and no longer', async () => {

@@ -86,7 +86,7 @@ function leave({ uid = randomUUID(), note, ageMs = HOUR_MS, names }: Left = {}):
 const noteOf = (target: string) => join(dirname(target), 'vol_data.json');
 const recordsDirectory = () => join(kubelet.root, 'plugins/signet.dev/csi.spiffe.io/volumes');
 
-test('KU-22: what a pod left that is gone is removed by name, and what the kubelet cannot use of it', async () => {
+test('KU-11, KU-22: what a pod left that is gone is removed by name, and what the kubelet cannot use of it', async () => {
   const [unnoted, torn, noted] = [leave(), leave({ note: '' }), leave({ note: OURS })];
   const kept = {
     young: leave({ note: '', ageMs: 60_000 }),
