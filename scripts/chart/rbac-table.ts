@@ -64,46 +64,33 @@ const controller = rulesOf('controller', [
     ['get', 'patch'],
     'the authorities of its certificate',
   ],
-  [
-    'cluster',
-    'storage.k8s.io',
-    ['csidrivers=<driver name>'],
-    ['get'],
-    'whether it is as it must be',
-  ],
-  [
-    'cluster',
-    'coordination.k8s.io',
-    ['leases'],
-    ['list'],
-    'whether the controller of a SPIRE lives',
-  ],
+  ['cluster', 'storage.k8s.io', ['csidrivers=<driver name>'], ['get'], 'whose the driver is'],
+  ['cluster', 'coordination.k8s.io', ['leases'], ['list'], 'whether a SPIRE is at work'],
   ['own', 'coordination.k8s.io', ['leases=signet-controller'], ['get', 'update'], 'who leads'],
   ['own', 'coordination.k8s.io', ['leases'], ['create'], 'the same; cannot be limited by name'],
   ['own', '', ['configmaps=signet-authority-state'], ['get'], 'the bundle'],
-  ['own', '', ['configmaps=signet-bundle'], ['get', 'patch'], 'publishes the bundle'],
+  // Applied, not posted: then the API server knows the name when it decides whether to create.
+  ['own', '', ['configmaps=signet-bundle'], ['create', 'patch'], 'publishes the bundle'],
   ['own', '', ['secrets=signet-controller-serving'], ['get'], 'the key of its own certificate'],
 ]);
 
 const bundles: readonly Rule[] = [
   ...rulesOf('controller', [
-    ['cluster', '', ['configmaps'], ['create'], 'the bundle in labelled namespaces; no name here'],
-    ['cluster', '', ['configmaps=signet-bundle'], ['get', 'patch'], 'the same, and only it'],
+    [
+      'cluster',
+      '',
+      ['configmaps=signet-bundle'],
+      ['create', 'patch'],
+      'the bundle in labelled namespaces',
+    ],
   ]).map((rule) => ({ ...rule, when: 'bundle.namespaces' }) as const),
   ...rulesOf('controller', [
     [
       'cluster',
       CERTIFICATES,
-      ['clustertrustbundles'],
-      ['create'],
-      'the bundle for projected volumes',
-    ],
-    [
-      'cluster',
-      CERTIFICATES,
       ['clustertrustbundles=signet.dev:spiffe:<trust domain>'],
-      ['get', 'patch'],
-      'the same, and only it',
+      ['create', 'patch'],
+      'the bundle for projected volumes',
     ],
     ['cluster', CERTIFICATES, ['signers=signet.dev/spiffe'], ['attest'], 'the same'],
   ]).map((rule) => ({ ...rule, when: 'bundle.clusterTrustBundle' }) as const),

@@ -2,12 +2,12 @@
 // does; people have the other verbs, with their own credentials. Standard output has audit lines, or
 // what was asked to be shown; words for people go to standard error.
 
+import type { AuthorityKind } from '../authorities/authority-state.ts';
 import { invalid } from '../base/errors.ts';
 import { flagsHelp, parseFlags } from '../base/flags.ts';
 import { createLogger } from '../base/log.ts';
 import type { AuthorityCommand } from '../issuer/authority/authority-commands.ts';
 import { AuthorityKeeper } from '../issuer/authority/authority-keeper.ts';
-import type { AuthorityKind } from '../issuer/authority/authority-state.ts';
 import type { AuthorityStore } from '../issuer/authority/authority-store.ts';
 import {
   type AuthorityRunOptions,

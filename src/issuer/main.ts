@@ -3,6 +3,7 @@
 
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import { ClusterView } from '../cluster-view/cluster-view.ts';
 import { IdentityView } from '../identity/identity-view.ts';
 import type { IdentitySettings } from '../identity/settings.ts';
 import { type KubeAccess, serviceAccountAccess } from '../kube/kube-access.ts';
@@ -13,7 +14,6 @@ import { HealthServer } from '../transport/health/health-server.ts';
 import type { AuditLog } from './audit-log.ts';
 import type { NodePluginPlace } from './cluster/caller-pod.ts';
 import { ClusterPodSource } from './cluster/cluster-pod-source.ts';
-import { ClusterView } from './cluster/cluster-view.ts';
 import { SecretAuthorityStore } from './cluster/secret-authority-store.ts';
 import { SelfReview } from './cluster/self-review.ts';
 import { TokenReviewAuthenticator } from './cluster/token-review-authenticator.ts';

@@ -4,7 +4,7 @@ import {
   type Authority,
   type AuthorityState,
   isInBundle,
-} from '../../issuer/authority/authority-state.ts';
+} from '../../authorities/authority-state.ts';
 import { formatTable } from '../table.ts';
 
 /** For programs. */

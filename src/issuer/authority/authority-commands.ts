@@ -2,14 +2,14 @@
 // phases only where nobody can wait; else it leaves an order, which the plan carries out like all that
 // is due, whoever runs next.
 
-import { allow, type Decision, type Refused, refuse } from '../../base/errors.ts';
-import type { AuthoritySettings } from './authority-plan.ts';
 import {
   type Authority,
   type AuthorityKind,
   type AuthorityState,
   activeOf,
-} from './authority-state.ts';
+} from '../../authorities/authority-state.ts';
+import { allow, type Decision, type Refused, refuse } from '../../base/errors.ts';
+import type { AuthoritySettings } from './authority-plan.ts';
 import { applyStep, withOrder } from './authority-steps.ts';
 
 export type AuthorityCommand =

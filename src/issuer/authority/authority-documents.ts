@@ -1,13 +1,6 @@
 // One look at everything the authority role has stored: the state, the keys, and what can be said of
 // the key of a standby root that nobody who runs may read. Says when they do not belong together.
 
-import type { Clock } from '../../base/clock.ts';
-import { CodedError } from '../../base/errors.ts';
-import { checkKeyOfCertificate } from '../../spiffe/authority/authority-certificate.ts';
-import type { X509Authority } from '../../spiffe/authority/x509-authority.ts';
-import { readCertificate } from '../../spiffe/certificate/certificate.ts';
-import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
-import type { ParentAuthority } from './authority-maker.ts';
 import {
   type Authority,
   type AuthorityKind,
@@ -16,7 +9,14 @@ import {
   emptyState,
   readState,
   STATE_VERSION,
-} from './authority-state.ts';
+} from '../../authorities/authority-state.ts';
+import type { Clock } from '../../base/clock.ts';
+import { CodedError } from '../../base/errors.ts';
+import { checkKeyOfCertificate } from '../../spiffe/authority/authority-certificate.ts';
+import type { X509Authority } from '../../spiffe/authority/x509-authority.ts';
+import { readCertificate } from '../../spiffe/certificate/certificate.ts';
+import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
+import type { ParentAuthority } from './authority-maker.ts';
 import {
   type AuthorityStore,
   decodeKey,

@@ -3,6 +3,7 @@
 // between any two writes leaves nothing that signs without being known. The only reader of root and
 // serving keys.
 
+import type { Authority, AuthorityState } from '../../authorities/authority-state.ts';
 import type { Clock } from '../../base/clock.ts';
 import { CodedError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
@@ -27,7 +28,6 @@ import {
   KEY_STORE_GRACE,
   nextStep,
 } from './authority-plan.ts';
-import type { Authority, AuthorityState } from './authority-state.ts';
 import { type AuthorityStep, applyStep } from './authority-steps.ts';
 import { type AuthorityStore, changeKeys, encodeKey, withKeys } from './authority-store.ts';
 import { doServingDuty } from './serving-duties.ts';

@@ -7,7 +7,7 @@ import {
   type AuthorityKind,
   type AuthorityState,
   activeOf,
-} from './authority-state.ts';
+} from '../../authorities/authority-state.ts';
 import type { AuthorityStep } from './authority-steps.ts';
 
 /** How one kind lives. Seconds. */

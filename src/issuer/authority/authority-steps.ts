@@ -8,7 +8,7 @@ import {
   type AuthorityState,
   activeOf,
   isInBundle,
-} from './authority-state.ts';
+} from '../../authorities/authority-state.ts';
 
 export type AuthorityStep =
   /** Make a key and certificate; enters the state as prepared, its key is stored after that. */

@@ -3,8 +3,8 @@
 // they are files.
 
 import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { damaged } from '../../authorities/authority-state.ts';
 import { CodedError } from '../../base/errors.ts';
-import { damaged } from './authority-state.ts';
 
 /**
  * - `state`: public, see AuthorityState.

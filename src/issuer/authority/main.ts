@@ -2,6 +2,13 @@
 // due and ends. Whoever runs it reads the keys of roots; nothing that runs for long does.
 
 import { existsSync } from 'node:fs';
+import {
+  type AuthorityKind,
+  type AuthorityState,
+  activeOf,
+  damaged,
+  readState,
+} from '../../authorities/authority-state.ts';
 import { type Clock, sleepUntil } from '../../base/clock.ts';
 import { CodedError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
@@ -12,13 +19,6 @@ import { SecretAuthorityStore } from '../cluster/secret-authority-store.ts';
 import { publishServingCa } from '../cluster/serving-ca-config-map.ts';
 import { AuthorityKeeper } from './authority-keeper.ts';
 import type { JwtKeyType } from './authority-maker.ts';
-import {
-  type AuthorityKind,
-  type AuthorityState,
-  activeOf,
-  damaged,
-  readState,
-} from './authority-state.ts';
 import type { AuthorityStore } from './authority-store.ts';
 import { FileAuthorityStore } from './file-authority-store.ts';
 import { controllerEndpoint, issuerEndpoint } from './serving-leaf.ts';

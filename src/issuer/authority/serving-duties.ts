@@ -1,10 +1,10 @@
 // What the authority role does for our own endpoints once the authorities are at rest: their
 // certificates, and the list of authorities that those who dial them trust.
 
+import { type AuthorityState, activeOf } from '../../authorities/authority-state.ts';
 import { formatPemCertificate } from '../../spiffe/pem.ts';
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
 import { type Found, signerOf } from './authority-documents.ts';
-import { type AuthorityState, activeOf } from './authority-state.ts';
 import type { AuthorityStore } from './authority-store.ts';
 import { type Endpoint, makeServingLeaf, needsServingLeaf } from './serving-leaf.ts';
 

@@ -1,10 +1,10 @@
 // The TLS certificates of our own endpoints: made by the authority role from the serving authority, read
 // by issuer and controller as documents of their own, so that neither needs the serving authority's key.
 
+import { type Authority, damaged } from '../../authorities/authority-state.ts';
 import { createServingLeaf, type X509Authority } from '../../spiffe/authority/x509-authority.ts';
 import { issuerEndpointId } from '../../spiffe/issuer-endpoint-id.ts';
 import { parseSpiffeId, type SpiffeId, type TrustDomain } from '../../spiffe/spiffe-id.ts';
-import { type Authority, damaged } from './authority-state.ts';
 import { encodeKey, type ServingDocumentName, type StoredDocument } from './authority-store.ts';
 
 export type ServingLeafDocument = {

@@ -2,24 +2,27 @@
 // store. Read by the issuer: the public state, the issuing keys, its own serving certificate.
 
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { Latest } from '../../base/latest.ts';
-import type { Bundle } from '../../spiffe/bundle/bundle.ts';
-import { formatJwtBundle } from '../../spiffe/bundle/bundle-format.ts';
-import { readCertificate } from '../../spiffe/certificate/certificate.ts';
-import { publicKeyBits } from '../../spiffe/certificate/key-identifier.ts';
-import { importJwk } from '../../spiffe/jwt-svid/jwk.ts';
-import { type JwtAlgorithm, signingAlgorithmOf } from '../../spiffe/jwt-svid/jwt-algorithm.ts';
-import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
-import { X509SvidIssuer } from '../../spiffe/x509-svid/x509-svid-issuer.ts';
-import { keyDigest } from '../policy/key-registry.ts';
 import {
   type Authority,
   type AuthorityState,
   activeOf,
   damaged,
-  isInBundle,
   readState,
-} from './authority-state.ts';
+} from '../../authorities/authority-state.ts';
+import {
+  bundleOf,
+  certificateOf,
+  publicKeyOf,
+  servingAuthoritiesOf,
+} from '../../authorities/public-bundle.ts';
+import { Latest } from '../../base/latest.ts';
+import type { Bundle } from '../../spiffe/bundle/bundle.ts';
+import { formatJwtBundle } from '../../spiffe/bundle/bundle-format.ts';
+import { publicKeyBits } from '../../spiffe/certificate/key-identifier.ts';
+import { type JwtAlgorithm, signingAlgorithmOf } from '../../spiffe/jwt-svid/jwt-algorithm.ts';
+import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
+import { X509SvidIssuer } from '../../spiffe/x509-svid/x509-svid-issuer.ts';
+import { keyDigest } from '../policy/key-registry.ts';
 import { type AuthorityStore, decodeKey, readKeys } from './authority-store.ts';
 import { checkSelf } from './self-check.ts';
 import { readServingLeaf } from './serving-leaf.ts';
@@ -103,9 +106,7 @@ export class AuthorityView {
     const bundle = bundleOf(state);
     const leaf = readServingLeaf(serving);
     const leafDer = decode(leaf.certificate);
-    const servingCa = state.authorities
-      .filter(({ kind, phase }) => kind === 'serving' && phase !== 'prepared')
-      .map(certificateOf);
+    const servingCa = servingAuthoritiesOf(state);
     const servingKey = decodeKey(leaf.key);
     const next: SigningAuthorities = {
       trustDomain,
@@ -148,19 +149,6 @@ function jwtSigner(state: AuthorityState, keys: ReadonlyMap<string, string>): Jw
   return { authorityId: active.id, algorithm, privateKey, notAfter: active.notAfter * 1000 };
 }
 
-function bundleOf(state: AuthorityState): Bundle & { sequence: number } {
-  const shown = state.authorities.filter(isInBundle);
-  return {
-    trustDomain: state.trustDomain,
-    sequence: state.sequence,
-    refreshHintSeconds: undefined,
-    x509Authorities: shown.filter(({ kind }) => kind === 'root').map(certificateOf),
-    jwtAuthorities: new Map(
-      shown.filter(({ kind }) => kind === 'jwt').map((jwt) => [jwt.id, publicKeyOf(jwt)]),
-    ),
-  };
-}
-
 function requireActive(state: AuthorityState, kind: Authority['kind']): Authority {
   const active = activeOf(state, kind);
   if (active === undefined) throw damaged(`no ${kind} authority is active`);
@@ -171,18 +159,6 @@ function requireKey(keys: ReadonlyMap<string, string>, { id, kind }: Authority):
   const text = keys.get(id);
   if (text === undefined) throw damaged(`the key of ${kind} authority ${id} is missing`);
   return decodeKey(text);
-}
-
-function certificateOf({ id, certificate }: Authority): Uint8Array {
-  if (certificate === undefined) throw damaged(`authority ${id} has no certificate`);
-  return decode(certificate);
-}
-
-function publicKeyOf(authority: Authority): KeyObject {
-  const { jwk } = authority;
-  if (jwk !== undefined) return importJwk(new Map(Object.entries(jwk)));
-  const spki = readCertificate(certificateOf(authority)).subjectPublicKeyInfo;
-  return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
 }
 
 // In the form in which a workload would hand in the same key: a P-256 key as its point.

@@ -1,9 +1,9 @@
 // The issuer's pods in a cluster: derived identities, with what watches know of their age.
 
+import type { ClusterView } from '../../cluster-view/cluster-view.ts';
+import { isViewFresh, MAX_STALL_MS } from '../../cluster-view/view-freshness.ts';
 import type { IdentityPodSource } from '../identity-pod-source.ts';
 import type { IssuablePod, PodChange, PodSource } from '../pod-source.ts';
-import type { ClusterView } from './cluster-view.ts';
-import { isViewFresh, MAX_STALL_MS } from './view-freshness.ts';
 
 export type ClusterPodSourceOptions = {
   readonly source: IdentityPodSource;

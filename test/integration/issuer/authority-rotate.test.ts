@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
+import { readState } from '../../../src/authorities/authority-state.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/log.ts';
-import { readState } from '../../../src/issuer/authority/authority-state.ts';
 import { clusterKeeper, rotateAuthorities } from '../../../src/issuer/authority/main.ts';
 import { AuthorityView } from '../../../src/issuer/authority/signing-authorities.ts';
 import { SecretAuthorityStore } from '../../../src/issuer/cluster/secret-authority-store.ts';

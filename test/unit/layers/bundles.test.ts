@@ -72,6 +72,22 @@ const CONTENTS: readonly Contents[] = [
     ],
   },
   {
+    command: 'src/cli/controller.ts',
+    has: ['src/controller/main.ts', 'src/webhook/', 'src/kube/', 'node_modules/fastify/'],
+    hasNot: [
+      'node_modules/yaml/',
+      'node_modules/@kubernetes/',
+      'node_modules/@peculiar/',
+      'node_modules/@grpc/',
+      'src/issuer/',
+      'src/node/',
+      'src/dev/',
+      'src/spiffe/authority/x509-authority.ts',
+      'src/spiffe/x509-svid/x509-svid-issuer.ts',
+      'src/spiffe/jwt-svid/jwt-svid-signing.ts',
+    ],
+  },
+  {
     command: 'src/cli/render.ts',
     has: ['src/identity/', 'node_modules/yaml/', 'node_modules/re2js/'],
     hasNot: ['src/issuer/', 'src/node/', 'node_modules/@peculiar/', 'node_modules/@grpc/'],

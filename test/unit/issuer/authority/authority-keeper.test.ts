@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
-import { silentLogger } from '../../../../src/base/log.ts';
-import { AuthorityKeeper } from '../../../../src/issuer/authority/authority-keeper.ts';
 import {
   type AuthorityState,
   activeOf,
   readState,
-} from '../../../../src/issuer/authority/authority-state.ts';
+} from '../../../../src/authorities/authority-state.ts';
+import { silentLogger } from '../../../../src/base/log.ts';
+import { AuthorityKeeper } from '../../../../src/issuer/authority/authority-keeper.ts';
 import {
   type DocumentName,
   KEY_DOCUMENTS,

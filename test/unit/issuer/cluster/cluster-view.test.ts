@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
+import { ClusterView, COLLECTIONS } from '../../../../src/cluster-view/cluster-view.ts';
 import { IdentityView } from '../../../../src/identity/identity-view.ts';
 import { DEFAULT_IDENTITY_SETTINGS } from '../../../../src/identity/settings.ts';
 import { ClusterPodSource } from '../../../../src/issuer/cluster/cluster-pod-source.ts';
-import { ClusterView, COLLECTIONS } from '../../../../src/issuer/cluster/cluster-view.ts';
 import { IdentityPodSource } from '../../../../src/issuer/identity-pod-source.ts';
 import { KubeHarness } from '../../kube/kube-harness.ts';
 import { TRUST_DOMAIN } from '../fixtures.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isViewFresh } from '../../../../src/issuer/cluster/view-freshness.ts';
+import { isViewFresh } from '../../../src/cluster-view/view-freshness.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;

@@ -2,8 +2,8 @@
 // dates, no keys. Every change is one compare-and-swap of this document, so a crash leaves either
 // the old state or the new one. Members this version does not know are kept as they are.
 
-import { CodedError } from '../../base/errors.ts';
-import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
+import { CodedError } from '../base/errors.ts';
+import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 
 /**
  * - `root` signs intermediates; every live one is in the bundle.

@@ -1,15 +1,14 @@
-// The cluster as the issuer sees it: one reflector a kind, all into one identity view. Policies come
+// The cluster as one process sees it: one reflector a kind, all into one identity view. Policies come
 // first, because they say what has to be kept of everything else.
 
-import type { Clock } from '../../base/clock.ts';
-import type { Logger } from '../../base/log.ts';
-import type { IdentityKind, ObjectChange } from '../../identity/identity-view.ts';
-import type { IdentitySettings } from '../../identity/settings.ts';
-import type { KubeClient } from '../../kube/kube-client.ts';
-import { metadataOf, versionOf } from '../../kube/object-key.ts';
-import { PodProjection } from '../../kube/watch/pod-projection.ts';
-import { type KubeBatch, Reflector } from '../../kube/watch/reflector.ts';
-import type { JsonObject } from '../../template/json-value.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { IdentityKind, ObjectChange } from '../identity/identity-view.ts';
+import type { IdentitySettings } from '../identity/settings.ts';
+import type { KubeClient } from '../kube/kube-client.ts';
+import { versionOf, withoutManagedFields } from '../kube/object-key.ts';
+import { PodProjection } from '../kube/watch/pod-projection.ts';
+import { type KubeBatch, Reflector } from '../kube/watch/reflector.ts';
 import { PolicyGate } from './policy-gate.ts';
 import type { PolicyNeeds } from './policy-needs.ts';
 
@@ -159,10 +158,4 @@ export class ClusterView {
       if (version > this.#restrictionVersion) this.#restrictionVersion = version;
     }
   }
-}
-
-/** Half of a small object is who wrote which field. */
-function withoutManagedFields(object: JsonObject): JsonObject {
-  const { managedFields: _, ...metadata } = metadataOf(object);
-  return { ...object, metadata };
 }

@@ -1,9 +1,9 @@
 // Policies on their way into the view. One that needs to see more than is kept waits until all pods
 // are known that well: rendered before that, it would give other identities than it says.
 
-import type { ObjectChange } from '../../identity/identity-view.ts';
-import type { IdentitySettings } from '../../identity/settings.ts';
-import { type PodNeeds, unionOf } from '../../kube/watch/pod-projection.ts';
+import type { ObjectChange } from '../identity/identity-view.ts';
+import type { IdentitySettings } from '../identity/settings.ts';
+import { type PodNeeds, unionOf } from '../kube/watch/pod-projection.ts';
 import { needsOf, type OnDemandKind, type PolicyNeeds } from './policy-needs.ts';
 
 export class PolicyGate {

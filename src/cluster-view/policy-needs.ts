@@ -1,13 +1,13 @@
-// What the issuer must have seen before a policy can be applied: parts of pods, and other kinds of
+// What must have been seen before a policy can be applied: parts of pods, and other kinds of
 // objects. Most policies need none of it, so most of it is not watched.
 
-import { parseClusterSpiffeId } from '../../crds/cluster-spiffe-id-policy.ts';
-import type { IdentityKind } from '../../identity/identity-view.ts';
-import { objectIn, textIn } from '../../identity/objects.ts';
-import { readsNode, templatesOf } from '../../identity/policy.ts';
-import { type IdentitySettings, servesClass } from '../../identity/settings.ts';
-import { NO_NEEDS, type PodNeeds } from '../../kube/watch/pod-projection.ts';
-import type { JsonObject } from '../../template/json-value.ts';
+import { parseClusterSpiffeId } from '../crds/cluster-spiffe-id-policy.ts';
+import type { IdentityKind } from '../identity/identity-view.ts';
+import { objectIn, textIn } from '../identity/objects.ts';
+import { readsNode, templatesOf } from '../identity/policy.ts';
+import { type IdentitySettings, servesClass } from '../identity/settings.ts';
+import { NO_NEEDS, type PodNeeds } from '../kube/watch/pod-projection.ts';
+import type { JsonObject } from '../template/json-value.ts';
 
 /** Kinds that are watched only when a policy needs them. */
 export type OnDemandKind = Extract<IdentityKind, 'Node' | 'Service' | 'EndpointSlice'>;
