@@ -62,18 +62,19 @@ export async function lead(options: LeaderOptions, signal: AbortSignal): Promise
     onPolicy: (object, conditions) => failures.policy(object, conditions),
   });
   const unserved = new UnservedKinds({ context, sink, isForeign });
+  const looking: readonly Part[] = adopts ? [] : [(until) => foreign.run(until)];
   await together(signal, [
+    ...looking,
     (until) => new WebhookAuthorities(context, authorities).run(until),
     (until) => new BundlePublisher(context, authorities).run(until),
     (until) => new TrustBundle(context, authorities).run(until),
     (until) => new Suspensions(context, events).run(until),
     (until) => events.run(until),
-    (until) => foreign.run(until),
     (until) => failures.run(until),
     (until) => sink.run(until),
     (until) => unserved.run(until),
     async (until) => {
-      await foreign.isThere.first(() => true, until);
+      if (!adopts) await foreign.isThere.first(() => true, until);
       await statuses.run(until);
     },
   ]);

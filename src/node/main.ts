@@ -57,8 +57,8 @@ export type NodePluginOptions = {
 
 const PUBLISH_WAIT_MS = 10_000;
 const REQUIRE_IDENTITY_WAIT_MS = 90_000;
-/** A call that the older instance took may still record a volume. */
-const OLDER_MAY_PUBLISH_MS = 120_000;
+/** A call that an older instance took may still record a volume, and two may start at once. */
+const OTHERS_MAY_ACT_MS = 120_000;
 
 /**
  * Runs until aborted, then takes back the registration, ends calls and streams with Unavailable and
@@ -101,12 +101,13 @@ export async function runNodePlugin(
     await registration?.listen();
     const seniority = new Seniority(csi, registration, log);
     plugin.seniority.set(seniority);
+    const isCurrent = () => !seniority.hasYielded();
     health?.started({ csiEndpoint, registration: () => registration?.state ?? 'off' });
     options.onReady?.();
     if (!isSecond) dial();
-    if (registration !== undefined) run(registration.run(stop.signal));
-    const often = isSecond ? clock.now() + OLDER_MAY_PUBLISH_MS : 0;
-    run(plugin.lost.run(() => !seniority.hasYielded(), stop.signal));
+    if (registration !== undefined) run(registration.run(isCurrent, stop.signal));
+    run(plugin.lost.run(isCurrent, stop.signal));
+    const often = clock.now() + OTHERS_MAY_ACT_MS;
     run(sweep({ csi, volumes, seniority, clock, log }, often, stop.signal));
     await Promise.race([aborted(stop.signal), ...running]);
   } finally {

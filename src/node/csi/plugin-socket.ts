@@ -69,7 +69,16 @@ export class PluginSocket {
    * called once closed.
    */
   async bindAgain(): Promise<void> {
-    const bound = this.#bindAgain();
+    await this.#bindInTurn(false);
+  }
+
+  /** Takes the name from the instance that has it. */
+  async takeBack(): Promise<void> {
+    await this.#bindInTurn(true);
+  }
+
+  async #bindInTurn(replace: boolean): Promise<void> {
+    const bound = this.#bindAgain(replace);
     this.#binding = bound.catch(() => {});
     await bound;
   }
@@ -85,9 +94,9 @@ export class PluginSocket {
     this.#directory.close();
   }
 
-  async #bindAgain(): Promise<void> {
+  async #bindAgain(replace: boolean): Promise<void> {
     const before = this.#listener;
-    const parts = { directory: this.#directory, server: this.#server, replace: false };
+    const parts = { directory: this.#directory, server: this.#server, replace };
     try {
       this.#listener = await bind(this.#path, parts);
     } catch (thrown) {

@@ -28,6 +28,8 @@ export class PublishedVolume {
   readonly #directory: VolumeDirectory;
   readonly #endpoint: WorkloadEndpoint;
   #listener: HiddenListener;
+  /** Of another instance, that had the public name at the last look. */
+  #foreignInode: number | undefined;
   /** Listeners whose name was lost; connections made through them live on. */
   readonly #before: HiddenListener[] = [];
 
@@ -64,9 +66,11 @@ export class PublishedVolume {
     return this.#directory.isAt(target, podsDirectory);
   }
 
-  /** Whether the public name is there, ours or a newer instance's. */
-  get isPublic(): boolean {
-    return this.#directory.publicInode() !== undefined;
+  /** Who holds the public name now: this instance, nobody, or another one. */
+  get holder(): 'own' | 'none' | 'foreign' {
+    const inode = this.#directory.publicInode();
+    if (inode === undefined) return 'none';
+    return inode === this.#listener.inode ? 'own' : 'foreign';
   }
 
   /**
@@ -74,10 +78,24 @@ export class PublishedVolume {
    * alone: it is the newer one.
    */
   async ensurePublic(): Promise<void> {
-    if (this.isPublic) return;
+    if (this.holder === 'none') await this.#bindAgain(false);
+  }
+
+  /**
+   * Puts the public name right, for the instance that the kubelet calls. A newer one takes the CSI
+   * socket within moments of taking this name; who has it for longer was no newer one.
+   */
+  async tend(): Promise<void> {
+    const inode = this.#directory.publicInode();
+    if (inode === undefined) await this.#bindAgain(false);
+    else if (inode === this.#foreignInode) await this.#bindAgain(true);
+    else if (inode !== this.#listener.inode) this.#foreignInode = inode;
+  }
+
+  async #bindAgain(replace: boolean): Promise<void> {
     const before = this.#listener;
     try {
-      this.#listener = await listen(this.#directory, this.#endpoint, false);
+      this.#listener = await listen(this.#directory, this.#endpoint, replace);
     } catch (thrown) {
       if (isErrno(thrown, 'EEXIST')) return;
       throw thrown;

@@ -175,11 +175,11 @@ export class Volumes {
   async #tend(volume: PublishedVolume): Promise<void> {
     const { volumeId, podUid, targetPath } = volume.record;
     const { kubeletRoot, records, log } = this.#options;
-    if (this.#volumes.get(volumeId) !== volume || volume.isPublic) return;
+    if (this.#volumes.get(volumeId) !== volume || volume.holder === 'own') return;
     try {
       // In a directory that the pod does not see there is nothing to put back.
       const target = parseTargetPath(targetPath, kubeletRoot);
-      if (volume.isAt(target, podsDirectory(kubeletRoot))) await volume.ensurePublic();
+      if (volume.isAt(target, podsDirectory(kubeletRoot))) await volume.tend();
       else if (!records.has(volumeId)) await this.#drop(volumeId);
     } catch (err) {
       log.warn({ volumeId, podUid, err }, 'Failed to put a socket back');

@@ -95,7 +95,7 @@ export class ControllerHarness {
       spiffeId: parseSpiffeId(`spiffe://${TRUST_DOMAIN}/signet/controller`),
       dnsNames: [SERVICE],
       notBefore: Date.now() - 60_000,
-      notAfter: Date.now() + HOUR * 1000,
+      notAfter: Date.now() + (HOUR * 1000) / 2,
       signedBy,
     });
     const document = {

@@ -118,6 +118,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'crds',
       'identity',
       'kube',
+      'authorities',
       'issuer',
       'controller',
       'node',
