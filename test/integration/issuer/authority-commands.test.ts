@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
+import type { AuthorityKind } from '../../../src/authorities/authority-state.ts';
+import { activeOf } from '../../../src/authorities/authority-state.ts';
 import type { AuthorityCommand } from '../../../src/issuer/authority/authority-commands.ts';
-import type { AuthorityKind } from '../../../src/issuer/authority/authority-state.ts';
-import { activeOf } from '../../../src/issuer/authority/authority-state.ts';
 import { readAuthorities } from '../../../src/issuer/authority/main.ts';
 import { ClusterHarness, HEADER } from './cluster-harness.ts';
 

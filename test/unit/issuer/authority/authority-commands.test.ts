@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { type AuthorityKind, activeOf } from '../../../../src/authorities/authority-state.ts';
 import type { AuthorityCommand } from '../../../../src/issuer/authority/authority-commands.ts';
-import { type AuthorityKind, activeOf } from '../../../../src/issuer/authority/authority-state.ts';
 import { type Action, type Wanted, World } from './authority-world.ts';
 
 // Half of all runs are cut off somewhere.

@@ -1,16 +1,16 @@
 // A store of authorities with everybody who touches it: the hourly job, operators, crashes, restores.
 
 import assert from 'node:assert/strict';
-import { CodedError } from '../../../../src/base/errors.ts';
-import { silentLogger } from '../../../../src/base/log.ts';
-import type { AuthorityCommand } from '../../../../src/issuer/authority/authority-commands.ts';
-import { AuthorityKeeper } from '../../../../src/issuer/authority/authority-keeper.ts';
 import {
   type AuthorityState,
   activeOf,
   isInBundle,
   readState,
-} from '../../../../src/issuer/authority/authority-state.ts';
+} from '../../../../src/authorities/authority-state.ts';
+import { CodedError } from '../../../../src/base/errors.ts';
+import { silentLogger } from '../../../../src/base/log.ts';
+import type { AuthorityCommand } from '../../../../src/issuer/authority/authority-commands.ts';
+import { AuthorityKeeper } from '../../../../src/issuer/authority/authority-keeper.ts';
 import { AuthorityView } from '../../../../src/issuer/authority/signing-authorities.ts';
 import { FakeClock } from '../../../fakes/fake-clock.ts';
 import { MemoryAuditLog, TRUST_DOMAIN } from '../fixtures.ts';
