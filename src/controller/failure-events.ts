@@ -64,7 +64,9 @@ export class FailureEvents {
     let left = MAX_NEW;
     for (const { object, fates } of index.pods.all) {
       const reason = fates.find((fate) => FAILED.has(fate));
-      if (reason === undefined || !mounts(object, this.#context.driverName)) continue;
+      // Before it is scheduled every pod fails, for a moment.
+      if (reason === undefined || object.nodeName === '') continue;
+      if (!mounts(object, this.#context.driverName)) continue;
       failing.add(object.uid);
       if (this.#pods.get(object.uid) === reason || left === 0) continue;
       left -= 1;

@@ -3,10 +3,15 @@
 
 import { servingAuthoritiesOf } from '../authorities/public-bundle.ts';
 import { CodedError } from '../base/errors.ts';
+import { textIn } from '../identity/objects.ts';
 import { segment } from '../kube/kube-client.ts';
 import { metadataText } from '../kube/object-key.ts';
 import { formatPemCertificate } from '../spiffe/pem.ts';
 import { isJsonObject, type JsonObject, type JsonValue, ownValue } from '../template/json-value.ts';
+import {
+  mutatingWebhookConfiguration,
+  validatingWebhookConfiguration,
+} from '../webhook/webhook-configuration.ts';
 import type { ControllerContext } from './controller-context.ts';
 import type { PublicAuthorities } from './public-authorities.ts';
 import { repeat } from './repeat.ts';
@@ -18,10 +23,15 @@ export const WEBHOOK_SERVICE = 'signet-webhook';
 const GROUP = '/apis/admissionregistration.k8s.io/v1';
 const RESOURCES = ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'] as const;
 const LOOK_EVERY_MS = 30_000;
+const EXPECTED: Readonly<Record<string, typeof mutatingWebhookConfiguration>> = {
+  mutatingwebhookconfigurations: mutatingWebhookConfiguration,
+  validatingwebhookconfigurations: validatingWebhookConfiguration,
+};
 
 export class WebhookAuthorities {
   readonly #context: ControllerContext;
   readonly #authorities: PublicAuthorities;
+  readonly #said = new Map<string, string>();
 
   constructor(context: ControllerContext, authorities: PublicAuthorities) {
     this.#context = context;
@@ -62,6 +72,7 @@ export class WebhookAuthorities {
       throw error;
     });
     const webhooks = object === undefined ? undefined : this.#withBundle(object, caBundle);
+    if (object !== undefined) this.#compare(resource, object);
     if (object === undefined || webhooks === undefined) return;
     // A list can only be replaced whole, so only if nobody has changed it meanwhile.
     const metadata = { resourceVersion: metadataText(object, 'resourceVersion') };
@@ -69,6 +80,25 @@ export class WebhookAuthorities {
     const body = { metadata, webhooks };
     await client.send({ method: 'PATCH', path, contentType, body, signal });
     log.info({ path }, 'Told API servers whom to trust for the webhook');
+  }
+
+  /** Says once where an entry that was to fail closed no longer does, or the other way round. */
+  #compare(resource: string, object: JsonObject): void {
+    const { log, namespace, driverName } = this.#context;
+    const configure = EXPECTED[resource];
+    if (configure === undefined) return;
+    const service = { name: WEBHOOK_SERVICE, namespace, port: 443 };
+    const settings = { driverName, ownNamespace: namespace };
+    const name = WEBHOOK_CONFIGURATION;
+    const expected = policiesOf(configure({ name, settings, caBundle: '', service }));
+    const differing = [...policiesOf(object)].filter(
+      ([entry, policy]) => expected.has(entry) && expected.get(entry) !== policy,
+    );
+    const message = differing.map(([entry, policy]) => `${entry}: ${policy}`).join(', ');
+    if (message !== '' && message !== this.#said.get(resource)) {
+      log.warn({ path: resource, message }, 'A failure policy is not what was installed');
+    }
+    this.#said.set(resource, message);
   }
 
   /** The entries as they should be; undefined when they are. */
@@ -94,4 +124,14 @@ export class WebhookAuthorities {
       ownValue(service, 'namespace') === this.#context.namespace
     );
   }
+}
+
+function policiesOf(object: JsonObject): ReadonlyMap<string, string> {
+  const webhooks = ownValue(object, 'webhooks');
+  const entries = Array.isArray(webhooks) ? (webhooks as readonly JsonValue[]) : [];
+  return new Map(
+    entries
+      .filter(isJsonObject)
+      .map((entry) => [textIn(entry, 'name'), textIn(entry, 'failurePolicy')]),
+  );
 }

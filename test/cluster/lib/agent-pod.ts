@@ -84,8 +84,12 @@ export async function whenEnded(
 }
 
 /** The JSON lines it has printed so far; others are left out. */
-export async function linesOf(cluster: Cluster, { metadata }: Pod): Promise<readonly Line[]> {
-  const path = `${podPath(metadata.namespace ?? '', metadata.name ?? '')}/log?container=${CONTAINER}`;
+export async function linesOf(
+  cluster: Cluster,
+  { metadata }: Pod,
+  container = CONTAINER,
+): Promise<readonly Line[]> {
+  const path = `${podPath(metadata.namespace ?? '', metadata.name ?? '')}/log?container=${container}`;
   return parseLines(await cluster.api.text({ path }));
 }
 
@@ -110,7 +114,7 @@ export async function lineOf(
   throw new Error(`waited ${timeoutMs} ms for a line; last: ${JSON.stringify(seen.slice(-3))}`);
 }
 
-function parseLines(text: string): readonly Line[] {
+export function parseLines(text: string): readonly Line[] {
   return text.split('\n').flatMap((line) => {
     if (!line.startsWith('{')) return [];
     try {

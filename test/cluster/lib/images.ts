@@ -54,7 +54,9 @@ async function pauseImage(pause: string): Promise<string> {
 
 async function agentImage(): Promise<string> {
   const program = await bundledAgent();
-  const goFiles = ['go.mod', 'go.sum', 'main.go'].map((file) => join(GO_CLIENT, file));
+  const goFiles = ['go.mod', 'go.sum', 'main.go', 'traffic.go'].map((file) =>
+    join(GO_CLIENT, file),
+  );
   return await cached({
     name: 'agent.tar',
     from: [program, await goVersion(), process.version],

@@ -21,6 +21,12 @@ export type KubeObject = {
 
 type Condition = { readonly type: string; readonly status: string; readonly reason?: string };
 
+export type ContainerStatus = {
+  readonly name: string;
+  readonly restartCount: number;
+  readonly state?: ContainerState;
+};
+
 type ContainerState = {
   readonly running?: { readonly startedAt: string };
   readonly waiting?: { readonly reason?: string; readonly message?: string };
@@ -33,11 +39,8 @@ export type Pod = KubeObject & {
     readonly phase?: string;
     readonly podIP?: string;
     readonly conditions?: readonly Condition[];
-    readonly containerStatuses?: readonly {
-      readonly name: string;
-      readonly restartCount: number;
-      readonly state?: ContainerState;
-    }[];
+    readonly initContainerStatuses?: readonly ContainerStatus[];
+    readonly containerStatuses?: readonly ContainerStatus[];
   };
 };
 

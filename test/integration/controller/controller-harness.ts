@@ -95,7 +95,7 @@ export class ControllerHarness {
       spiffeId: parseSpiffeId(`spiffe://${TRUST_DOMAIN}/signet/controller`),
       dnsNames: [SERVICE],
       notBefore: Date.now() - 60_000,
-      notAfter: Date.now() + HOUR * 1000,
+      notAfter: Date.now() + (HOUR * 1000) / 2,
       signedBy,
     });
     const document = {
@@ -126,6 +126,7 @@ export class ControllerHarness {
         health: { host: '127.0.0.1', port: 0 },
         observes: false,
         adopts: false,
+        publishes: { namespaces: true, trustBundle: true },
         clock: systemClock,
         log: silentLogger,
         version: '0.0.0',

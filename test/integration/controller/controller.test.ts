@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
+import { createLogger } from '../../../src/base/log.ts';
 import { COLLECTIONS } from '../../../src/cluster-view/cluster-view.ts';
 import { formatPemCertificate } from '../../../src/spiffe/pem.ts';
 import { MUTATE_PODS_PATH } from '../../../src/webhook/server/admission-paths.ts';
@@ -12,6 +13,11 @@ beforeEach(async () => {
   cluster = await ControllerHarness.start();
 });
 afterEach(async () => await cluster.stop());
+
+function entriesOf(collection: string): readonly Record<string, unknown>[] {
+  const webhooks = cluster.api.get(collection, 'signet')?.['webhooks'];
+  return Array.isArray(webhooks) ? webhooks : [];
+}
 
 function podReview() {
   return {
@@ -77,6 +83,28 @@ test('old and new serving authorities are trusted while they change', async () =
   const next = await cluster.addAuthority('serving');
   const both = [old, next].map(({ certificateDer }) => formatPemCertificate(certificateDer));
   await cluster.until(() => cluster.caBundle(MUTATING) === both.join(''));
+});
+
+test('entries of others are left alone, and a failure policy that was changed is reported', async () => {
+  const [first, ...rest] = entriesOf(VALIDATING);
+  const theirs = {
+    ...first,
+    name: 'theirs.example.org',
+    clientConfig: { url: 'https://x.example' },
+  };
+  const webhooks = [theirs, { ...first, failurePolicy: 'Ignore' }, ...rest];
+  cluster.api.set(VALIDATING, { metadata: { name: 'signet' }, webhooks });
+  const lines: string[] = [];
+  const destination = { write: (line: string) => lines.push(line) };
+  await cluster.addAuthority('serving');
+  cluster.launch({ log: createLogger('test', { destination }) });
+  await cluster.until(() =>
+    lines.some((line) => line.includes('"message":"vclusterspiffeid.kb.io: Ignore"')),
+  );
+  await cluster.until(() => lines.filter((line) => line.includes('Told API servers')).length === 2);
+  const [kept, next] = entriesOf(VALIDATING);
+  assert.deepEqual(kept, theirs);
+  assert.equal(next?.['failurePolicy'], 'Ignore');
 });
 
 test('without a namespace list it is not ready', async () => {

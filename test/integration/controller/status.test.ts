@@ -69,6 +69,16 @@ test('A20 to A26: the statistics of a policy, and a condition for each thing to 
   );
 });
 
+test("A23: a pod without a node counts, and is nobody's failure", async () => {
+  addPod('waiting', { nodeName: '' });
+  addPolicy('agents');
+  cluster.launch();
+  await cluster.until(() => statusOf(COLLECTIONS.ClusterSPIFFEID, 'agents') !== undefined);
+  const { stats } = statusOf(COLLECTIONS.ClusterSPIFFEID, 'agents') ?? {};
+  assert.equal(stats?.['podEntryRenderFailures'], 1);
+  assert.equal(conditionOf(COLLECTIONS.ClusterSPIFFEID, 'agents')?.status, 'True');
+});
+
 test('G4: objects of another class are never touched', async () => {
   addPod('web');
   addPolicy('ours', { className: 'signet' });
@@ -214,6 +224,7 @@ test('a pod that counts on an identity hears that it failed, without a word of t
   const volumes = [{ name: 'spiffe', csi: { driver: 'csi.spiffe.io' } }];
   addPod('broken', { serviceAccountName: 'not a path', volumes });
   addPod('silent', { serviceAccountName: 'not a path' });
+  addPod('waiting', { nodeName: '', volumes });
   addPolicy('agents');
   cluster.launch();
   const eventsOf = (kind: string) =>
