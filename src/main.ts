@@ -38,6 +38,20 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     },
   ],
   [
+    'controller',
+    {
+      help: 'answer API servers and keep what is stored in a cluster',
+      load: async () => (await import('./cli/controller.ts')).controllerCommand,
+    },
+  ],
+  [
+    'authority',
+    {
+      help: 'keep the authorities of a cluster',
+      load: async () => (await import('./cli/authority.ts')).authorityCommand,
+    },
+  ],
+  [
     'render',
     {
       help: 'show what policies make of saved objects, offline',
@@ -107,7 +121,7 @@ async function main(): Promise<number> {
 }
 
 function help(): string {
-  const rows = [...COMMANDS].map(([name, { help: text }]) => `  ${name.padEnd(10)}${text}`);
+  const rows = [...COMMANDS].map(([name, { help: text }]) => `  ${name.padEnd(12)}${text}`);
   return ['usage: signet COMMAND [--help]', '', ...rows, ''].join('\n');
 }
 

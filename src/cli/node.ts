@@ -1,11 +1,11 @@
 // `signet node`: the node plugin as a process of its own, one on each node, until it is told to end.
 
-import { CodedError, invalid } from '../base/errors.ts';
 import { type FlagSpecs, type Flags, flagsHelp, parseFlags } from '../base/flags.ts';
 import { createLogger } from '../base/log.ts';
 import { HealthServer } from '../node/health.ts';
 import { issuerChannelByTrust } from '../node/issuer-credentials.ts';
 import { IssuerAuthorities, readToken } from '../node/issuer-files.ts';
+import { issuerFilesReady } from '../node/issuer-wait.ts';
 import { runNodePlugin } from '../node/main.ts';
 import { parseTrustDomain } from '../spiffe/spiffe-id.ts';
 import { VERSION } from '../version.ts';
@@ -40,12 +40,12 @@ const FLAGS = {
   },
   'issuer-ca-file': {
     type: 'string',
-    help: 'PEM of the serving authorities; read again when calls are made',
+    help: 'PEM of the serving authorities; may be written later, read again when calls are made',
     value: 'FILE',
   },
   'token-file': {
     type: 'string',
-    help: 'ServiceAccount token that proves the node; read for every call',
+    help: 'ServiceAccount token that proves the node; may come later, read for every call',
     value: 'FILE',
   },
   'health-address': {
@@ -79,7 +79,6 @@ export const nodeCommand: Command = async (args, { out, err, clock, signal }) =>
   const destination = { write: (line: string) => err(line.trimEnd()) };
   const log = createLogger('node', { level: flags['log-level'], destination });
   const authorities = new IssuerAuthorities(settings.issuerCaFile, log);
-  await usableToken(tokenFile);
   const health = new HealthServer();
   await health.listen(settings.health);
   const inForce = { version: VERSION, ...settings, health: health.at };
@@ -94,6 +93,7 @@ export const nodeCommand: Command = async (args, { out, err, clock, signal }) =>
             await authorities.refresh();
             return await readToken(tokenFile);
           },
+          ready: issuerFilesReady({ authorities, tokenFile, clock, log }),
         },
         clock,
         log,
@@ -108,15 +108,6 @@ export const nodeCommand: Command = async (args, { out, err, clock, signal }) =>
   log.info({}, 'Ended the node plugin');
   return 0;
 };
-
-/** At start a token that cannot be read is a mistake, later it is a moment. */
-async function usableToken(path: string): Promise<void> {
-  try {
-    await readToken(path);
-  } catch (thrown) {
-    throw invalid(CodedError.from(thrown).message, thrown);
-  }
-}
 
 function nodeSettings(flags: Flags<typeof FLAGS>) {
   const pluginDirectory = flags['plugin-directory'];

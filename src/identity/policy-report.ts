@@ -14,6 +14,8 @@ export type PolicyFailure = {
   readonly pod: string;
   readonly reason: Fate;
   readonly message: string;
+  /** Whether it has a node: without one every pod fails, for a moment. */
+  readonly isScheduled: boolean;
 };
 
 const FAILURES: ReadonlySet<Fate> = new Set([
@@ -42,8 +44,9 @@ export function policyFailures(index: IdentityIndex, slot: Slot): readonly Polic
     const at = pod.candidates.findIndex(({ policy }) => policy === slot.policy);
     const reason = pod.fates[at];
     if (reason === undefined || !FAILURES.has(reason)) continue;
-    const { namespace, name } = pod.object;
-    failures.push({ namespace, pod: name, reason, message: candidateMessage(index, pod, at) });
+    const { namespace, name, nodeName } = pod.object;
+    const message = candidateMessage(index, pod, at);
+    failures.push({ namespace, pod: name, reason, message, isScheduled: nodeName !== '' });
   }
   return failures.toSorted(
     (a, b) => compareText(a.namespace, b.namespace) || compareText(a.pod, b.pod),

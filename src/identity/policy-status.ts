@@ -37,7 +37,8 @@ export function policyStatus(
     return aside.reason === 'Invalid' ? brokenStatus(aside, previous, now) : undefined;
   const slot = view.index.matcher.get(name);
   if (slot === undefined) return undefined;
-  const failures = policyFailures(view.index, slot);
+  // Statistics count them, as upstream does; nobody has to do anything about them.
+  const failures = policyFailures(view.index, slot).filter(({ isScheduled }) => isScheduled);
   const stats = policyStats(view.index, slot);
   const [first] = failures;
   const ready: Fact =

@@ -13,7 +13,8 @@ export type AuditEvent = {
     | 'X509SvidRefused'
     | 'JwtSvidIssued'
     | 'JwtSvidRefused'
-    | 'AuthorityChanged';
+    | 'AuthorityChanged'
+    | 'StateRolledBack';
   readonly trustDomain: string;
   readonly node?: string;
   /** Which plugin asked: the credential id of its token. */
@@ -133,7 +134,7 @@ function checkOwned(fd: number): void {
   throw new CodedError('failed-precondition', 'audit log: not a file that we alone may write');
 }
 
-function digest(line: string): string {
+export function digest(line: string): string {
   return hash('sha256', line);
 }
 

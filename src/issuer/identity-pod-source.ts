@@ -63,6 +63,10 @@ export class IdentityPodSource implements PodSource {
     return answer;
   }
 
+  isGone(uid: string): boolean {
+    return this.isFresh() && this.#options.view.index.pods.get(uid) === undefined;
+  }
+
   *podsOn(node: string): Iterable<IssuablePod> {
     for (const { object } of this.#options.view.index.pods.onNode(node)) {
       const pod = this.pod(object.uid);

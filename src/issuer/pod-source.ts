@@ -66,6 +66,8 @@ export type PodChange = {
 export type PodSource = {
   pod(uid: string): IssuablePod | undefined;
   podsOn(node: string): Iterable<IssuablePod>;
+  /** Whether no such pod exists, for certain: not that none is known. Default: never certain. */
+  isGone?(uid: string): boolean;
   /** Of the whole view; a pod's own version is never higher. */
   readonly version: bigint;
   readonly restrictionVersion: bigint;

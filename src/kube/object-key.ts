@@ -29,3 +29,9 @@ export function versionOf(object: JsonObject): bigint {
   if (/^\d{1,19}$/.test(text)) return BigInt(text);
   throw new CodedError('unavailable', 'an object or list has no usable resourceVersion');
 }
+
+/** Half of a small object is who wrote which field. */
+export function withoutManagedFields(object: JsonObject): JsonObject {
+  const { managedFields: _, ...metadata } = metadataOf(object);
+  return { ...object, metadata };
+}

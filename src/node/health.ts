@@ -27,6 +27,7 @@ type Verdict = { readonly ok: boolean; readonly text: string };
 export class HealthServer {
   readonly #server: Server;
   #plugin: PluginState | undefined;
+  #isTakingOver = false;
   #probing: Promise<Verdict> | undefined;
 
   constructor() {
@@ -64,6 +65,11 @@ export class HealthServer {
     });
   }
 
+  /** An older instance serves while this one gets ready, however long that takes: it is alive. */
+  takingOver(): void {
+    this.#isTakingOver = true;
+  }
+
   /** From now on there is something to be asked for. */
   started(plugin: PluginState): void {
     this.#plugin = plugin;
@@ -78,6 +84,9 @@ export class HealthServer {
   }
 
   async #answerHealth(response: ServerResponse): Promise<void> {
+    if (this.#plugin === undefined && this.#isTakingOver) {
+      return answerVerdict(response, { ok: true, text: 'taking over' });
+    }
     // Many who ask at once make one probe.
     this.#probing ??= probe(this.#plugin).finally(() => {
       this.#probing = undefined;

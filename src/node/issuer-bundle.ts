@@ -22,13 +22,15 @@ export function readIssuerBundle(bundle: Bundle): WorkloadBundle {
 
 function readBundle(bundle: Bundle): WorkloadBundle {
   const trustDomain = parseTrustDomain(bundle.trustDomain);
-  for (const der of bundle.x509Authorities) checkIsAuthority(readCertificate(der));
+  const roots = bundle.x509Authorities.map((der) => readCertificate(der));
+  for (const root of roots) checkIsAuthority(root);
   checkJwks(bundle.jwtAuthorities, trustDomain);
   return {
     trustDomain,
     sequence: bundle.sequence,
     x509: new Uint8Array(Buffer.concat(bundle.x509Authorities)),
     jwks: new Uint8Array(bundle.jwtAuthorities),
+    rootNames: new Set(roots.map(({ subject }) => Buffer.from(subject).toString('hex'))),
   };
 }
 

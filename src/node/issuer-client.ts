@@ -20,6 +20,8 @@ export type IssuerClientOptions = {
   readonly channel: GrpcClientOptions;
   /** The bearer token that proves which node calls. */
   readonly token: () => Promise<string>;
+  /** Awaited before the issuer is called. */
+  readonly ready?: (signal: AbortSignal) => Promise<void>;
   readonly view: NodeView;
   /** What a new Watch starts with: what is held, and every published pod. */
   readonly opening: () => readonly Report[];
@@ -54,9 +56,11 @@ export class IssuerClient {
 
   /** Watches until aborted, coming back with back-off whenever the stream ends. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#options;
+    const { clock, log, ready } = this.#options;
     let attempt = 0;
     while (!signal.aborted) {
+      await ready?.(signal);
+      if (signal.aborted) break;
       try {
         await this.#watch(signal, () => {
           attempt = 0;

@@ -1,7 +1,7 @@
 // What a node plugin reads from files to reach the issuer: the serving authorities and the token that
-// proves the node. Others replace both, so both are read again before every call.
+// proves the node. Others write both, at first perhaps later than we start, and replace them, so both
+// are read again before every call.
 
-import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { CodedError, invalid } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -18,22 +18,16 @@ export class IssuerAuthorities implements TlsAuthorities {
   readonly #path: string;
   readonly #log: Logger;
   readonly #listeners = new Set<() => void>();
-  #text: string;
-  #pem: Buffer;
+  #text = '';
+  #pem: Buffer | undefined;
 
-  /** Throws `invalid-argument` when the file cannot be used now. */
   constructor(path: string, log: Logger) {
     this.#path = path;
     this.#log = log;
-    try {
-      this.#text = readFileSync(path, 'utf8');
-      this.#pem = normalPem(this.#text);
-    } catch (thrown) {
-      throw invalid(`${path}: ${reasonOf(thrown)}`, thrown);
-    }
   }
 
-  get pem(): Buffer {
+  /** Undefined until the file has been usable once. */
+  get pem(): Buffer | undefined {
     return this.#pem;
   }
 
@@ -42,17 +36,22 @@ export class IssuerAuthorities implements TlsAuthorities {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Reads the file again. One that cannot be used changes nothing: the last good one counts. */
+  /**
+   * Reads the file again. One that cannot be used changes nothing: the last good one counts. Whoever
+   * mounts it may do so empty: until the first good one that is worth no word.
+   */
   async refresh(): Promise<void> {
     let text: string;
     try {
       text = await readFile(this.#path, 'utf8');
     } catch (err) {
+      if (this.#pem === undefined) return;
       this.#log.warn({ path: this.#path, err }, 'Failed to read the issuer authorities again');
       return;
     }
     if (text === this.#text) return;
     this.#text = text;
+    if (text.trim() === '' && this.#pem === undefined) return;
     try {
       this.#pem = normalPem(text);
     } catch (err) {

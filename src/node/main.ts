@@ -4,6 +4,7 @@
 
 import type { Clock } from '../base/clock.ts';
 import { invalid } from '../base/errors.ts';
+import { Latest } from '../base/latest.ts';
 import type { Logger } from '../base/log.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { GrpcClientOptions } from '../transport/grpc/grpc-client.ts';
@@ -11,12 +12,15 @@ import { csiIdentity } from './csi/csi-identity.ts';
 import { csiNode } from './csi/csi-node.ts';
 import { PluginSocket } from './csi/plugin-socket.ts';
 import { Registration } from './csi/registration.ts';
+import { isServed, Seniority, untilReady, untilUnserved } from './hand-over.ts';
 import type { PluginState } from './health.ts';
 import { IssuerClient } from './issuer-client.ts';
-import type { Report } from './node-reports.ts';
+import { LostVolumes } from './lost-volumes.ts';
+import { published, type Report, unpublished } from './node-reports.ts';
 import { NodeView } from './node-view.ts';
 import { SigningBatch } from './svid/signing-batch.ts';
 import { SvidManager } from './svid/svid-manager.ts';
+import { aborted, sweep } from './sweep.ts';
 import { MAX_SOCKET_PATH_BYTES } from './volume/hidden-listener.ts';
 import { VolumeRecords } from './volume/volume-records.ts';
 import { Volumes } from './volume/volumes.ts';
@@ -35,6 +39,8 @@ export type NodePluginOptions = {
     readonly channel: GrpcClientOptions;
     /** Read anew for every call. */
     readonly token: () => Promise<string>;
+    /** Awaited before the issuer is called: what that needs may not be there at the start. */
+    readonly ready?: (signal: AbortSignal) => Promise<void>;
   };
   readonly clock: Clock;
   readonly log: Logger;
@@ -46,23 +52,26 @@ export type NodePluginOptions = {
   /** Called once the kubelet can find and call the plugin. */
   readonly onReady?: () => void;
   /** Told at the same time what can be asked for the plugin's health. */
-  readonly health?: { started(plugin: PluginState): void };
+  readonly health?: { takingOver(): void; started(plugin: PluginState): void };
 };
 
 const PUBLISH_WAIT_MS = 10_000;
 const REQUIRE_IDENTITY_WAIT_MS = 90_000;
-const SWEEP_EVERY_MS = 10_000;
+/** A call that an older instance took may still record a volume, and two may start at once. */
+const OTHERS_MAY_ACT_MS = 120_000;
 
 /**
  * Runs until aborted, then takes back the registration, ends calls and streams with Unavailable and
- * leaves the pods' sockets where they are. Rejects when the kubelet refuses it for too long.
+ * leaves the pods' sockets where they are. Rejects when the kubelet refuses it for too long. While an
+ * older instance serves, it takes no name before it can answer as well.
  */
 export async function runNodePlugin(
   options: NodePluginOptions,
   signal: AbortSignal,
 ): Promise<void> {
+  const { clock, log, health } = options;
   const plugin = compose(options);
-  const { registration, csiEndpoint } = plugin;
+  const { registration, csiEndpoint, volumes } = plugin;
   const stop = new AbortController();
   const onAbort = () => stop.abort();
   signal.addEventListener('abort', onAbort, { once: true });
@@ -71,27 +80,67 @@ export async function runNodePlugin(
   const running: Promise<void>[] = [];
   // The first part that fails stops the others.
   const run = (part: Promise<void>) => running.push(part.finally(onAbort));
-  try {
-    await plugin.volumes.restore();
-    csi = await PluginSocket.listen({ path: csiEndpoint, services: plugin.services });
-    await registration?.listen();
-    const registrationState = () => registration?.state ?? 'off';
-    options.health?.started({ csiEndpoint, registration: registrationState });
-    options.onReady?.();
+  const dial = () => {
     run(plugin.manager.run(stop.signal));
     run(plugin.issuer.run(stop.signal));
-    if (registration !== undefined) run(registration.run(stop.signal));
-    run(sweep({ ...plugin, csi }, options, stop.signal));
+  };
+  try {
+    const isSecond = await isServed(csiEndpoint);
+    if (isSecond) {
+      log.info({}, 'Getting ready to take over from an older instance');
+      health?.takingOver();
+      volumes.expect();
+      dial();
+      await readyOrAlone(plugin, options, stop.signal);
+      if (stop.signal.aborted) return;
+    } else {
+      plugin.records.removeUnfinished();
+    }
+    await volumes.restore();
+    csi = await PluginSocket.listen({ path: csiEndpoint, services: plugin.services });
+    await registration?.listen();
+    const seniority = new Seniority(csi, registration, log);
+    plugin.seniority.set(seniority);
+    const isCurrent = () => !seniority.hasYielded();
+    health?.started({ csiEndpoint, registration: () => registration?.state ?? 'off' });
+    options.onReady?.();
+    if (!isSecond) dial();
+    if (registration !== undefined) run(registration.run(isCurrent, stop.signal));
+    run(plugin.lost.run(isCurrent, stop.signal));
+    const often = clock.now() + OTHERS_MAY_ACT_MS;
+    run(sweep({ csi, volumes, seniority, clock, log }, often, stop.signal));
     await Promise.race([aborted(stop.signal), ...running]);
   } finally {
     stop.abort();
     signal.removeEventListener('abort', onAbort);
     await registration?.close();
     await csi?.close();
-    await plugin.volumes.close();
+    await volumes.close();
     await Promise.allSettled(running);
   }
   await Promise.all(running);
+}
+
+/** Resolves when identities are ready, or nobody is left to wait behind. */
+async function readyOrAlone(
+  { view, manager, volumes, csiEndpoint }: ReturnType<typeof compose>,
+  { clock }: NodePluginOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const wait = new AbortController();
+  const stop = () => wait.abort();
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  const answers = () =>
+    [...new Set(volumes.records.map(({ podUid }) => podUid))]
+      .filter((podUid) => view.pod(podUid) !== undefined)
+      .map((podUid) => manager.answerOf(podUid));
+  await Promise.race([
+    untilReady({ synced: view.synced, answers, clock }, wait.signal),
+    untilUnserved(csiEndpoint, clock, wait.signal),
+  ]);
+  signal.removeEventListener('abort', stop);
+  stop();
 }
 
 function compose(options: NodePluginOptions) {
@@ -107,6 +156,7 @@ function compose(options: NodePluginOptions) {
     onPod: (podUid) => manager.podChanged(podUid),
     onBundles: () => manager.bundlesChanged(),
     onAbsent: (podUid) => manager.podAbsent(podUid),
+    onGone: (podUid) => lost.gone(podUid),
   });
   const issuer = new IssuerClient({
     ...options.issuer,
@@ -124,15 +174,25 @@ function compose(options: NodePluginOptions) {
     onPublished: (podUid) => issuer.reports.add(`volume/${podUid}`, published(podUid)),
     onUnpublished: (podUid) => issuer.reports.add(`volume/${podUid}`, unpublished(podUid)),
   });
+  const records = new VolumeRecords(`${directory}/volumes`);
   const volumes = new Volumes({
     kubeletRoot,
-    records: new VolumeRecords(`${directory}/volumes`),
+    records,
     answers: manager,
     serve: workloadEndpoints({ answers: manager, clock }),
     clock,
     log,
     publishWaitMs: options.publishWaitMs ?? PUBLISH_WAIT_MS,
     requireIdentityWaitMs: options.requireIdentityWaitMs ?? REQUIRE_IDENTITY_WAIT_MS,
+  });
+  const lost = new LostVolumes({
+    kubeletRoot,
+    driverName,
+    view,
+    volumes,
+    report: (key, report) => issuer.reports.add(key, report),
+    clock,
+    log,
   });
   const opening = (): readonly Report[] => [
     hello(view, manager, options.version),
@@ -143,11 +203,28 @@ function compose(options: NodePluginOptions) {
     options.registers === false
       ? undefined
       : new Registration({ driverName, csiEndpoint, registryDirectory, clock, log });
+  const seniority = new Latest<Seniority>();
   const services = [
     csiIdentity({ driverName, version: options.version, ready: () => true }),
-    csiNode({ nodeName: options.nodeName, kubeletRoot, volumes }),
+    csiNode({
+      nodeName: options.nodeName,
+      kubeletRoot,
+      volumes,
+      requireCurrent: () => seniority.value?.requireCurrent(),
+    }),
   ];
-  return { manager, issuer, volumes, registration, services, csiEndpoint };
+  return {
+    view,
+    manager,
+    issuer,
+    records,
+    volumes,
+    lost,
+    registration,
+    services,
+    seniority,
+    csiEndpoint,
+  };
 }
 
 function hello(view: NodeView, manager: SvidManager, pluginVersion: string): Report {
@@ -162,44 +239,4 @@ function hello(view: NodeView, manager: SvidManager, pluginVersion: string): Rep
     case: 'hello',
     value: { held, bundleSequence: own?.sequence ?? 0n, restrictionVersion, pluginVersion },
   };
-}
-
-function published(podUid: string): Report {
-  return { case: 'published', value: { podUid } };
-}
-
-function unpublished(podUid: string): Report {
-  return { case: 'unpublished', value: { podUid } };
-}
-
-type Swept = {
-  readonly csi: PluginSocket;
-  readonly registration: Registration | undefined;
-  readonly volumes: Volumes;
-};
-
-// What somebody removed by hand is put back, by the instance that the kubelet calls and no other.
-async function sweep(
-  { csi, registration, volumes }: Swept,
-  { clock, log }: NodePluginOptions,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    await clock.sleep(SWEEP_EVERY_MS, signal);
-    if (signal.aborted) return;
-    if (registration?.state === 'yielded') continue;
-    try {
-      if (csi.holder() === 'none') await csi.bindAgain();
-    } catch (err) {
-      log.warn({ err }, 'Failed to put the CSI socket back');
-    }
-    await volumes.sweep();
-  }
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -34,3 +34,11 @@ export class NodeReports {
     }
   }
 }
+
+export function published(podUid: string): Report {
+  return { case: 'published', value: { podUid } };
+}
+
+export function unpublished(podUid: string): Report {
+  return { case: 'unpublished', value: { podUid } };
+}

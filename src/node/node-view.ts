@@ -3,6 +3,7 @@
 // an entry, or a pod said to be gone, ends anything.
 
 import { CodedError } from '../base/errors.ts';
+import { Latest } from '../base/latest.ts';
 import type { Logger } from '../base/log.ts';
 import { parseTrustDomain, parseWorkloadSpiffeId, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import type {
@@ -32,6 +33,13 @@ export type PodView = {
   readonly refusal: string;
   /** The pod object is gone: nothing more is signed for it. */
   readonly gone: boolean;
+  /** Those of our driver that the pod declares. */
+  readonly volumes: readonly DeclaredVolume[];
+};
+
+export type DeclaredVolume = {
+  readonly name: string;
+  readonly attributes: Readonly<Record<string, string>>;
 };
 
 export type NodeViewOptions = {
@@ -42,9 +50,13 @@ export type NodeViewOptions = {
   readonly onBundles: () => void;
   /** The issuer has said all it knows, and nothing of this pod. */
   readonly onAbsent: (podUid: string) => void;
+  /** The issuer has said that the pod is gone, whether it was known here or not. */
+  readonly onGone: (podUid: string) => void;
 };
 
 export class NodeView {
+  /** Set when the issuer has said all it knows; again after each new stream. */
+  readonly synced = new Latest<true>();
   readonly #options: NodeViewOptions;
   readonly #pods = new Map<string, PodView>();
   readonly #federated = new Map<TrustDomain, WorkloadBundle>();
@@ -99,11 +111,13 @@ export class NodeView {
         if (pod !== undefined) {
           this.#applyPod({ ...pod, gone: true, version: message.value.version });
         }
+        this.#options.onGone(message.value.podUid);
         return;
       }
       case 'synced':
         for (const podUid of this.#unnamed) this.#options.onAbsent(podUid);
         this.#unnamed.clear();
+        this.synced.set(true);
         return;
       case undefined:
     }
@@ -182,6 +196,7 @@ function readPod(pod: PodIdentities, trustDomain: TrustDomain): PodView {
     entries: pod.entries.map((entry) => readEntry(entry, trustDomain)),
     refusal: pod.refusal === '' ? 'NoPolicy' : pod.refusal,
     gone: false,
+    volumes: pod.volumes.map(({ name, attributes }) => ({ name, attributes: { ...attributes } })),
   };
 }
 

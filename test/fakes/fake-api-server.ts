@@ -365,6 +365,10 @@ export class FakeApiServer {
         answer(response, 409, failure(409, 'AlreadyExists', `${name} already exists`));
         return;
       }
+      if (request.query.get('dryRun') === 'All') {
+        answer(response, 201, body);
+        return;
+      }
       answer(
         response,
         201,
@@ -372,7 +376,10 @@ export class FakeApiServer {
       );
       return;
     }
-    if (known === undefined) {
+    const isApplied = request.contentType === 'application/apply-patch+yaml';
+    if (known === undefined && isApplied && subresource === undefined) {
+      answer(response, 201, this.set(collection, body ?? { metadata: place }));
+    } else if (known === undefined) {
       answer(response, 404, failure(404, 'NotFound', `${name} not found`));
     } else if (request.method === 'GET') {
       answer(response, 200, known);

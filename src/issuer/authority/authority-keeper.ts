@@ -3,40 +3,35 @@
 // between any two writes leaves nothing that signs without being known. The only reader of root and
 // serving keys.
 
+import type { Authority, AuthorityState } from '../../authorities/authority-state.ts';
 import type { Clock } from '../../base/clock.ts';
 import { CodedError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import type { X509Authority } from '../../spiffe/authority/x509-authority.ts';
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
 import type { AuditLog } from '../audit-log.ts';
-import { type JwtKeyType, makeAuthority, type ParentAuthority } from './authority-maker.ts';
+import { type AuthorityCommand, type CommandResult, decideCommand } from './authority-commands.ts';
+import {
+  documentFor,
+  type Found,
+  findDocuments,
+  keyOfStandby,
+  keysToKeep,
+  lostKey,
+  parentOf,
+  withoutKey,
+} from './authority-documents.ts';
+import { type JwtKeyType, makeAuthority } from './authority-maker.ts';
 import {
   type AuthoritySettings,
-  type AuthorityStep,
-  applyStep,
   DEFAULT_SETTINGS,
+  isStandbyRoot,
+  KEY_STORE_GRACE,
   nextStep,
 } from './authority-plan.ts';
-import {
-  type Authority,
-  type AuthorityState,
-  activeOf,
-  damaged,
-  emptyState,
-  readState,
-  STATE_VERSION,
-} from './authority-state.ts';
-import {
-  type AuthorityStore,
-  decodeKey,
-  encodeKey,
-  KEY_DOCUMENTS,
-  type KeyDocumentName,
-  readKeys,
-  type StoredDocument,
-  withKeys,
-} from './authority-store.ts';
-import { makeServingLeaf, needsServingLeaf } from './serving-leaf.ts';
+import { type AuthorityStep, applyStep } from './authority-steps.ts';
+import { type AuthorityStore, changeKeys, encodeKey, withKeys } from './authority-store.ts';
+import { doServingDuty } from './serving-duties.ts';
+import { type Endpoint, issuerEndpoint } from './serving-leaf.ts';
 
 export type AuthorityKeeperOptions = {
   readonly trustDomain: TrustDomain;
@@ -48,25 +43,15 @@ export type AuthorityKeeperOptions = {
   readonly jwtKeyType?: JwtKeyType;
   /** Nobody else writes to the store, as in dev mode; see PlanContext. */
   readonly isAlone?: boolean;
-};
-
-type KeyDocument = {
-  readonly name: KeyDocumentName;
-  readonly stored: StoredDocument | undefined;
-  readonly keys: ReadonlyMap<string, string>;
-};
-
-type Found = {
-  readonly documents: readonly KeyDocument[];
-  readonly state: AuthorityState;
-  readonly version: string | undefined;
-  /** Seconds since the epoch, for the whole step. */
-  readonly now: number;
+  /** Who has a certificate of the serving authority; the issuer alone, unless told otherwise. */
+  readonly endpoints?: readonly Endpoint[];
+  /** Shows the serving authorities, as PEM, to those who dial; true when they were others before. */
+  readonly publishServingCa?: (pem: string) => Promise<boolean>;
 };
 
 /** From nothing to rest takes about twenty. */
 const MAX_STEPS = 100;
-const KEY_WRITE_ATTEMPTS = 10;
+const ATTEMPTS = 10;
 
 export class AuthorityKeeper {
   readonly #options: AuthorityKeeperOptions;
@@ -77,11 +62,18 @@ export class AuthorityKeeper {
     this.#settings = options.settings ?? DEFAULT_SETTINGS;
   }
 
-  /** Runs until nothing is due. Throws what the store throws; the next call goes on from there. */
-  async settle(): Promise<void> {
+  /**
+   * Runs until nothing is due; the state it leaves. Throws what the store throws; the next call goes
+   * on from there.
+   */
+  async settle(): Promise<AuthorityState> {
     for (let steps = 0; steps < MAX_STEPS; steps += 1) {
       try {
-        if (!(await this.#advance())) return;
+        const found = await findDocuments(this.#options);
+        await this.#checkKeys(found);
+        if (await this.#advance(found)) continue;
+        if (found.standbyProblem !== undefined) throw found.standbyProblem;
+        return found.state;
       } catch (thrown) {
         // Somebody else was faster: what is due now follows from what they wrote.
         if (CodedError.from(thrown).code !== 'aborted') throw thrown;
@@ -90,14 +82,57 @@ export class AuthorityKeeper {
     throw new CodedError('unavailable', 'authorities: did not come to rest');
   }
 
-  async #advance(): Promise<boolean> {
-    const found = await this.#read();
-    const keys = new Set(found.documents.flatMap((document) => [...document.keys.keys()]));
+  /** Does what an operator asks for, as far as one write goes; `settle` does the rest. */
+  async perform(command: AuthorityCommand): Promise<CommandResult> {
+    for (let attempt = 1; ; attempt += 1) {
+      const found = await findDocuments(this.#options);
+      const { now } = found;
+      const decision = decideCommand(found.state, command, { now, settings: this.#settings });
+      if (!decision.allowed) {
+        const { reason, message } = decision;
+        throw new CodedError('failed-precondition', message, { reason });
+      }
+      const { state, signsNext, noted } = decision.value;
+      try {
+        if (signsNext !== undefined) await this.#takeFromStandby(found, signsNext);
+        if (state === found.state) return decision.value;
+        for (const { id, detail } of noted) this.#note(id, `ordered: ${detail}`);
+        await this.#options.store.write('state', state, found.version);
+        return decision.value;
+      } catch (thrown) {
+        const lost = CodedError.from(thrown).code === 'aborted';
+        if (!lost || attempt === ATTEMPTS) throw thrown;
+      }
+    }
+  }
+
+  // Before the root signs: a crash after this leaves a standby root whose key this role can read.
+  async #takeFromStandby(found: Found, root: Authority): Promise<void> {
+    const key = keyOfStandby(found, root);
+    await changeKeys(this.#options.store, 'root-key', (keys) => keys.set(root.id, key));
+  }
+
+  // A key is stored before its authority is published, and outlives it: one that is missing by two
+  // looks around one state is lost.
+  async #checkKeys(found: Found): Promise<void> {
+    const missing = withoutKey(found);
+    if (missing === undefined) return;
+    const again = await findDocuments(this.#options);
+    if (again.version !== found.version) throw new CodedError('aborted', 'the state has changed');
+    const lost = withoutKey(again);
+    if (lost !== undefined) throw lostKey(lost);
+    throw new CodedError('aborted', 'a key was just being stored');
+  }
+
+  async #advance(found: Found): Promise<boolean> {
     const { isAlone = false } = this.#options;
-    const context = { now: found.now, settings: this.#settings, isAlone };
-    const step = nextStep(found.state, keys, context);
-    if (step === undefined) {
-      return (await this.#removeOrphans(found)) || (await this.#renewServingLeaf(found));
+    const { now } = found;
+    const isStandbyBlocked = found.standbyProblem !== undefined;
+    const context = { now, settings: this.#settings, isAlone, isStandbyBlocked };
+    const step = nextStep(found.state, found.keys, context);
+    if (step === undefined || isStandbyRoot(step, found.state)) {
+      if ((await this.#removeOrphans(found)) || (await this.#serve(found))) return true;
+      if (step === undefined) return false;
     }
     if (step.kind === 'create') {
       await this.#create(found, step);
@@ -106,30 +141,6 @@ export class AuthorityKeeper {
       this.#note(step.id, step.kind);
     }
     return true;
-  }
-
-  // Keys before state: a key whose authority is not in the later state was removed for good, and is
-  // not one that somebody is just adding.
-  async #read(): Promise<Found> {
-    const { store, trustDomain, clock } = this.#options;
-    const now = Math.floor(clock.now() / 1000);
-    const documents: KeyDocument[] = [];
-    for (const name of KEY_DOCUMENTS) {
-      const document = await store.read(name);
-      documents.push({ name, stored: document, keys: readKeys(document) });
-    }
-    const stored = await store.read('state');
-    if (stored === undefined) {
-      // The state is written first and never removed: keys without it mean that it was lost. New
-      // roots would lock out everybody who trusts the old ones.
-      if (documents.some((document) => document.stored !== undefined)) {
-        throw damaged('is missing although there are keys');
-      }
-      return { documents, state: emptyState(trustDomain), version: undefined, now };
-    }
-    const state = readState(stored.value, trustDomain);
-    if (state.minWriter > STATE_VERSION) throw damaged('written for a newer version of Signet');
-    return { documents, state, version: stored.version, now };
   }
 
   async #create(found: Found, step: AuthorityStep & { kind: 'create' }): Promise<void> {
@@ -148,7 +159,41 @@ export class AuthorityKeeper {
     await this.#write(found, step, authority);
     // Before its key is where somebody could sign with it: no line, no authority.
     this.#note(authority.id, `create ${authority.kind}`);
-    await this.#changeKeys(name, (keys) => keys.set(authority.id, encodeKey(privateKey)));
+    const key = encodeKey(privateKey);
+    const isBlind = found.documents.some((one) => one.name === name && !one.isReadable);
+    if (isBlind) await this.#storeBlindly(authority, key, now);
+    else await changeKeys(this.#options.store, name, (keys) => keys.set(authority.id, key));
+  }
+
+  // Written once, by whoever may not read it. After a while others take its maker for dead, and may
+  // have made another root.
+  async #storeBlindly({ id }: Authority, key: string, since: number): Promise<void> {
+    const { store, clock } = this.#options;
+    if (clock.now() / 1000 - since > KEY_STORE_GRACE / 2) {
+      throw new CodedError('unavailable', 'authorities: making a standby root took too long');
+    }
+    try {
+      await store.write('standby-root-key', withKeys(undefined, [[id, key]]), undefined);
+    } catch (thrown) {
+      if (CodedError.from(thrown).code !== 'aborted') throw thrown;
+      await this.#giveUp(id);
+    }
+  }
+
+  // Somebody put another key there meanwhile: this root must not pass for the one it belongs to.
+  async #giveUp(id: string): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      const found = await findDocuments(this.#options);
+      if (!found.state.authorities.some((one) => one.id === id && one.phase === 'prepared')) return;
+      try {
+        await this.#write(found, { kind: 'remove', id });
+        this.#note(id, 'remove');
+        return;
+      } catch (thrown) {
+        const lost = CodedError.from(thrown).code === 'aborted';
+        if (!lost || attempt === ATTEMPTS) throw thrown;
+      }
+    }
   }
 
   async #write({ state, version, now }: Found, step: AuthorityStep, made?: Authority) {
@@ -156,45 +201,30 @@ export class AuthorityKeeper {
     await this.#options.store.write('state', next, version);
   }
 
-  async #removeOrphans({ documents, state }: Found): Promise<boolean> {
-    const known = new Set(state.authorities.map(({ id }) => id));
-    for (const { name, stored, keys } of documents) {
-      const left = [...keys].filter(([id]) => known.has(id));
-      if (left.length === keys.size) continue;
-      await this.#options.store.write(name, withKeys(stored, left), stored?.version);
+  async #removeOrphans(found: Found): Promise<boolean> {
+    const { store } = this.#options;
+    for (const document of found.documents) {
+      const { name, stored, keys } = document;
+      const left = keysToKeep(found, document);
+      if (stored === undefined || left.length === keys.size) continue;
+      // Nothing must be where a new standby key is to be made.
+      if (name === 'standby-root-key' && left.length === 0)
+        await store.remove(name, stored.version);
+      else await store.write(name, withKeys(stored, left), stored.version);
       return true;
     }
     return false;
   }
 
-  async #renewServingLeaf(found: Found): Promise<boolean> {
-    const { store, trustDomain } = this.#options;
-    const { now, state } = found;
-    const serving = activeOf(state, 'serving');
-    if (serving === undefined) return false;
-    const document = await store.read('issuer-serving');
-    if (!needsServingLeaf(document, serving, now)) return false;
-    const signedBy = signerOf(found, serving);
-    const leaf = await makeServingLeaf(serving, signedBy, { trustDomain, now });
-    this.#note(serving.id, 'create serving certificate');
-    await store.write('issuer-serving', leaf, document?.version);
-    return true;
-  }
-
-  // The key exists nowhere else yet: a lost race is no reason to lose it.
-  async #changeKeys(name: KeyDocumentName, change: (keys: Map<string, string>) => void) {
-    for (let attempt = 1; ; attempt += 1) {
-      const document = await this.#options.store.read(name);
-      const keys = new Map(readKeys(document));
-      change(keys);
-      try {
-        await this.#options.store.write(name, withKeys(document, keys), document?.version);
-        return;
-      } catch (thrown) {
-        const lost = CodedError.from(thrown).code === 'aborted';
-        if (!lost || attempt === KEY_WRITE_ATTEMPTS) throw thrown;
-      }
-    }
+  async #serve(found: Found): Promise<boolean> {
+    const { store, trustDomain, publishServingCa } = this.#options;
+    return await doServingDuty(found, {
+      trustDomain,
+      store,
+      endpoints: this.#options.endpoints ?? [issuerEndpoint(trustDomain)],
+      note: (id, detail) => this.#note(id, detail),
+      ...(publishServingCa === undefined ? {} : { publishCa: publishServingCa }),
+    });
   }
 
   #note(authorityId: string, detail: string): void {
@@ -202,36 +232,4 @@ export class AuthorityKeeper {
     audit.append([{ event: 'AuthorityChanged', trustDomain, authorityId, detail }]);
     log.info({ authorityId, message: detail }, 'Changed an authority');
   }
-}
-
-function documentFor({ kind }: Authority, state: AuthorityState): KeyDocumentName {
-  switch (kind) {
-    case 'root':
-      // The first is the one that signs; those after it stand by, out of everybody's reach.
-      return state.authorities.some((other) => other.kind === 'root')
-        ? 'standby-root-key'
-        : 'root-key';
-    case 'serving':
-      return 'serving-keys';
-    case 'intermediate':
-    case 'jwt':
-      return 'issuing-keys';
-  }
-}
-
-function parentOf(found: Found, id: string): ParentAuthority {
-  const parent = found.state.authorities.find((authority) => authority.id === id);
-  if (parent === undefined) throw damaged(`authority ${id} is missing`);
-  return { ...signerOf(found, parent), id, notAfter: parent.notAfter };
-}
-
-function signerOf({ documents }: Found, { id, certificate }: Authority): X509Authority {
-  const key = documents.map(({ keys }) => keys.get(id)).find((text) => text !== undefined);
-  if (key === undefined || certificate === undefined) {
-    throw damaged(`certificate or key of authority ${id} is missing`);
-  }
-  return {
-    certificateDer: new Uint8Array(Buffer.from(certificate, 'base64')),
-    privateKey: decodeKey(key),
-  };
 }

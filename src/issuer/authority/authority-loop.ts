@@ -15,7 +15,9 @@ export type AuthorityLoopOptions = {
   readonly log: Logger;
 };
 
-const LOOK_EVERY_MS = 30_000;
+/** Those who only follow notice within this what another process has changed. */
+const LOOK_EVERY_MS = 5000;
+const KEEP_EVERY_MS = 30_000;
 const RETRY = { initialMs: 500, maxMs: LOOK_EVERY_MS } as const;
 
 export class AuthorityLoop {
@@ -30,7 +32,7 @@ export class AuthorityLoop {
     const { keeper, view, clock, log } = this.#options;
     let attempt = 0;
     while (!signal.aborted) {
-      let waitMs = LOOK_EVERY_MS;
+      let waitMs = keeper === undefined ? LOOK_EVERY_MS : KEEP_EVERY_MS;
       try {
         await keeper?.settle();
         await view.refresh();

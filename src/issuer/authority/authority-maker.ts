@@ -3,6 +3,7 @@
 
 import { createPublicKey, generateKeyPair, hash, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
+import type { Authority, AuthorityKind } from '../../authorities/authority-state.ts';
 import {
   createIntermediateAuthority,
   createRootAuthority,
@@ -12,7 +13,6 @@ import {
 import { jwkThumbprint, publicJwk } from '../../spiffe/jwt-svid/jwk.ts';
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
 import type { AuthorityLife } from './authority-plan.ts';
-import type { Authority, AuthorityKind } from './authority-state.ts';
 
 /** RS256 is what every validator knows; ES256 is smaller and faster. */
 export type JwtKeyType = 'rsa-2048' | 'ec-p256';

@@ -5,11 +5,10 @@
 import {
   type Authority,
   type AuthorityKind,
-  type AuthorityPhase,
   type AuthorityState,
   activeOf,
-  isInBundle,
-} from './authority-state.ts';
+} from '../../authorities/authority-state.ts';
+import type { AuthorityStep } from './authority-steps.ts';
 
 /** How one kind lives. Seconds. */
 export type AuthorityLife = {
@@ -50,17 +49,9 @@ export const DEFAULT_SETTINGS: AuthoritySettings = {
   serving: { lifetime: 10 * YEAR, prepareAfter: 9 * YEAR, prepublish: 7 * DAY, retain: 90 * DAY },
 };
 
-export type AuthorityStep =
-  /** Make a key and certificate; enters the state as prepared, its key is stored after that. */
-  | { readonly kind: 'create'; readonly authority: AuthorityKind; readonly parent?: string }
-  | { readonly kind: 'publish'; readonly id: string }
-  /** Becomes the one that signs; the one before retires in the same write. */
-  | { readonly kind: 'activate'; readonly id: string }
-  | { readonly kind: 'remove'; readonly id: string };
-
 /** Tolerated between clocks of replicas, and how long a key may take from state to store. */
 const SKEW = 60;
-const KEY_STORE_GRACE = 600;
+export const KEY_STORE_GRACE = 600;
 const KINDS: readonly AuthorityKind[] = ['root', 'serving', 'intermediate', 'jwt'];
 
 export type PlanContext = {
@@ -72,6 +63,8 @@ export type PlanContext = {
    * its maker is given ten minutes.
    */
   readonly isAlone?: boolean;
+  /** The key of one more root would have no place: something else is there. */
+  readonly isStandbyBlocked?: boolean;
 };
 
 /**
@@ -82,11 +75,20 @@ export function nextStep(
   keys: ReadonlySet<string>,
   context: PlanContext,
 ): AuthorityStep | undefined {
+  let last: AuthorityStep | undefined;
   for (const kind of KINDS) {
     const step = nextOfKind(kind, state, { ...context, keys });
-    if (step !== undefined) return step;
+    if (step !== undefined && !isStandbyRoot(step, state)) return step;
+    last ??= step;
   }
-  return undefined;
+  return last;
+}
+
+/** Making a root that stands by comes after all else: nobody signs the less when it fails. */
+export function isStandbyRoot(step: AuthorityStep, state: AuthorityState): boolean {
+  return (
+    step.kind === 'create' && step.authority === 'root' && activeOf(state, 'root') !== undefined
+  );
 }
 
 type Context = PlanContext & { readonly keys: ReadonlySet<string> };
@@ -100,7 +102,9 @@ function nextOfKind(
   const life = context.settings[kind];
   const all = state.authorities.filter((authority) => authority.kind === kind);
   const prepared = all.filter((authority) => authority.phase === 'prepared');
-  for (const { id, preparedAt } of prepared) {
+  for (const authority of prepared) {
+    const { id, preparedAt } = authority;
+    if (isUnwanted(authority, state)) return { kind: 'remove', id };
     if (keys.has(id)) return { kind: 'publish', id };
     // Its maker died before the key was stored. It was never published, so nobody misses it.
     const isGivenUp = context.isAlone === true || Math.abs(now - preparedAt) > KEY_STORE_GRACE;
@@ -108,6 +112,8 @@ function nextOfKind(
   }
   const active = activeOf(state, kind);
   const published = all.filter((authority) => authority.phase === 'published');
+  const unwanted = published.find((authority) => isUnwanted(authority, state));
+  if (unwanted !== undefined) return { kind: 'remove', id: unwanted.id };
   const successor = published.find((authority) => mayActivate(authority, active, { life, now }));
   if (successor !== undefined && (kind !== 'root' || active === undefined)) {
     return { kind: 'activate', id: successor.id };
@@ -116,20 +122,45 @@ function nextOfKind(
     return create(kind, state);
   }
   const over = all.find(
-    (authority) => authority.phase === 'retired' && isOver(authority, life, now),
+    (authority) =>
+      authority.phase === 'retired' &&
+      (isOver(authority, life, now) || isOrderedAway(authority, state)),
   );
   return over === undefined ? undefined : { kind: 'remove', id: over.id };
 }
 
+// One that never signed: an operator wants it gone, or another root is the active one by now.
+function isUnwanted({ kind, order, parent }: Authority, state: AuthorityState): boolean {
+  if (order === 'remove') return true;
+  const root = activeOf(state, 'root');
+  return kind === 'intermediate' && root !== undefined && parent !== root.id;
+}
+
+// A root stays while what it signed signs: nobody is to be without an SVID in between. An intermediate
+// goes with its root, without which nothing it signed is believed.
+function isOrderedAway({ id, kind, order, parent }: Authority, state: AuthorityState): boolean {
+  const { authorities } = state;
+  if (kind === 'intermediate' && !authorities.some((other) => other.id === parent)) return true;
+  return (
+    order === 'remove' &&
+    !authorities.some((other) => other.parent === id && other.phase !== 'retired')
+  );
+}
+
+/** Whether it is to sign no longer than it takes to have a successor. */
+function isToBeReplaced({ order }: Authority): boolean {
+  return order === 'replace' || order === 'remove';
+}
+
 // Waiting protects consumers that still have the old bundle. With nothing active, or an active one
-// that cannot sign now, waiting would protect nobody.
+// that cannot or must not sign now, waiting would protect nobody.
 function mayActivate(
   candidate: Authority,
   active: Authority | undefined,
   { life, now }: { life: AuthorityLife; now: number },
 ): boolean {
   if (!isUsable(candidate, now)) return false;
-  if (active === undefined || !isUsable(active, now)) return true;
+  if (active === undefined || !isUsable(active, now) || isToBeReplaced(active)) return true;
   return now >= (candidate.publishedAt ?? now) + life.prepublish;
 }
 
@@ -143,10 +174,10 @@ function needsNew(kind: AuthorityKind, state: AuthorityState, context: Context):
     (authority) => authority.phase === 'published' && isUsable(authority, now),
   );
   // A second root stands by from the first day; only an operator makes it the active one.
-  if (kind === 'root') return !waiting;
+  if (kind === 'root') return !waiting && context.isStandbyBlocked !== true;
   if (waiting) return false;
   const active = activeOf(state, kind);
-  if (active === undefined || !isUsable(active, now)) return true;
+  if (active === undefined || !isUsable(active, now) || active.order !== undefined) return true;
   if (kind === 'intermediate' && active.parent !== activeOf(state, 'root')?.id) return true;
   return now >= (active.activatedAt ?? now) + life.prepareAfter;
 }
@@ -163,70 +194,4 @@ function isUsable(authority: Authority, now: number): boolean {
 
 function isOver(authority: Authority, life: AuthorityLife, now: number): boolean {
   return now > (authority.retiredAt ?? now) + life.retain;
-}
-
-/** The state after a step; `made` is the new authority of a `create`. */
-export function applyStep(
-  state: AuthorityState,
-  step: AuthorityStep,
-  { now, made }: { now: number; made?: Authority },
-): AuthorityState {
-  switch (step.kind) {
-    case 'create':
-      if (made === undefined) throw new TypeError('create without an authority');
-      return withAuthorities(state, [...state.authorities, made], now);
-    case 'publish':
-      return withAuthorities(state, move(state, step.id, { phase: 'published', at: now }), now);
-    case 'activate':
-      return withAuthorities(state, activate(state, step.id, now), now);
-    case 'remove':
-      return withAuthorities(
-        state,
-        state.authorities.filter((authority) => authority.id !== step.id),
-        now,
-      );
-  }
-}
-
-function activate(state: AuthorityState, id: string, now: number): readonly Authority[] {
-  const kind = state.authorities.find((authority) => authority.id === id)?.kind;
-  const before = kind === undefined ? undefined : activeOf(state, kind);
-  const moved = move(state, id, { phase: 'active', at: now });
-  if (before === undefined) return moved;
-  return move({ ...state, authorities: moved }, before.id, { phase: 'retired', at: now });
-}
-
-const DATE_OF = {
-  prepared: 'preparedAt',
-  published: 'publishedAt',
-  active: 'activatedAt',
-  retired: 'retiredAt',
-} as const;
-
-function move(
-  state: AuthorityState,
-  id: string,
-  to: { phase: AuthorityPhase; at: number },
-): readonly Authority[] {
-  return state.authorities.map((authority) =>
-    authority.id === id ? { ...authority, phase: to.phase, [DATE_OF[to.phase]]: to.at } : authority,
-  );
-}
-
-// SPIFFE bundle §4.1.1: the sequence changes with the content and only rises. The epoch as a floor
-// keeps it rising even where an older state was restored.
-function withAuthorities(
-  state: AuthorityState,
-  authorities: readonly Authority[],
-  now: number,
-): AuthorityState {
-  const shown = (all: readonly Authority[]) =>
-    all
-      .filter(isInBundle)
-      .map(({ id }) => id)
-      .toSorted()
-      .join();
-  const changed = shown(authorities) !== shown(state.authorities);
-  const sequence = changed ? Math.max(state.sequence + 1, now) : state.sequence;
-  return { ...state, authorities, sequence };
 }

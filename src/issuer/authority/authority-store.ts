@@ -3,13 +3,14 @@
 // they are files.
 
 import { createPrivateKey, type KeyObject } from 'node:crypto';
-import { damaged } from './authority-state.ts';
+import { damaged } from '../../authorities/authority-state.ts';
+import { CodedError } from '../../base/errors.ts';
 
 /**
  * - `state`: public, see AuthorityState.
  * - `root-key`, `standby-root-key`, `serving-keys`: read by the authority role only.
  * - `issuing-keys`: intermediates and JWT keys, read by the issuer.
- * - `issuer-serving`: the issuer's own TLS certificate with its key, read by the issuer.
+ * - `issuer-serving`, `controller-serving`: the own TLS certificate, with its key, of each, read by it.
  */
 export type DocumentName =
   | 'state'
@@ -17,20 +18,27 @@ export type DocumentName =
   | 'standby-root-key'
   | 'serving-keys'
   | 'issuing-keys'
-  | 'issuer-serving';
+  | ServingDocumentName;
+
+export type ServingDocumentName = 'issuer-serving' | 'controller-serving';
 
 export type StoredDocument = { readonly version: string; readonly value: unknown };
 
 export type AuthorityStore = {
+  /** Throws `permission-denied` where the role may not read the document. */
   read(name: DocumentName): Promise<StoredDocument | undefined>;
+  /** Whether there is such a document, or a place with nothing in it, asked without reading it. */
+  exists(name: DocumentName): Promise<boolean>;
   /**
    * Replaces a document whose newest version is `expected` (undefined: there is none yet). Throws
    * `aborted` when somebody else was faster; then nothing has changed.
    */
   write(name: DocumentName, value: unknown, expected: string | undefined): Promise<void>;
+  /** Removes a document, with the place that it has, if `expected` is its newest version. */
+  remove(name: DocumentName, expected: string): Promise<void>;
 };
 
-export type KeyDocumentName = Exclude<DocumentName, 'state' | 'issuer-serving'>;
+export type KeyDocumentName = Exclude<DocumentName, 'state' | ServingDocumentName>;
 
 export const KEY_DOCUMENTS: readonly KeyDocumentName[] = [
   'root-key',
@@ -59,6 +67,28 @@ export function withKeys(
   keys: Iterable<readonly [string, string]>,
 ): KeyDocument {
   return { ...(document?.value as KeyDocument), format: 1, keys: Object.fromEntries(keys) };
+}
+
+const KEY_WRITE_ATTEMPTS = 10;
+
+/** Adds keys that may exist nowhere else yet: a lost race is no reason to lose them. */
+export async function changeKeys(
+  store: AuthorityStore,
+  name: KeyDocumentName,
+  change: (keys: Map<string, string>) => void,
+): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    const document = await store.read(name);
+    const keys = new Map(readKeys(document));
+    change(keys);
+    try {
+      await store.write(name, withKeys(document, keys), document?.version);
+      return;
+    } catch (thrown) {
+      const lost = CodedError.from(thrown).code === 'aborted';
+      if (!lost || attempt === KEY_WRITE_ATTEMPTS) throw thrown;
+    }
+  }
 }
 
 /** Keys travel as PKCS#8 in base64 between store and memory, and in no other place. */

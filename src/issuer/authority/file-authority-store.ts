@@ -44,6 +44,10 @@ export class FileAuthorityStore implements AuthorityStore {
     return { version: versionOf(text), value: parse(name, text) };
   }
 
+  async exists(name: DocumentName): Promise<boolean> {
+    return this.#textOf(name) !== undefined;
+  }
+
   #textOf(name: DocumentName): string | undefined {
     let fd: number;
     try {
@@ -80,6 +84,15 @@ export class FileAuthorityStore implements AuthorityStore {
       closeSync(fd);
     }
     await rename(temporary, path);
+    syncDirectory(this.#directory);
+  }
+
+  async remove(name: DocumentName, expected: string): Promise<void> {
+    const current = await this.read(name);
+    if (current?.version !== expected) {
+      throw new CodedError('aborted', `authority store: ${name} has changed`);
+    }
+    await rm(this.#pathOf(name));
     syncDirectory(this.#directory);
   }
 

@@ -3,6 +3,7 @@
 // keys, certificates and bundle.
 
 import { generateKeyPairSync } from 'node:crypto';
+import { damaged } from '../../authorities/authority-state.ts';
 import { CodedError } from '../../base/errors.ts';
 import { publicKeyBits } from '../../spiffe/certificate/key-identifier.ts';
 import { signJwt } from '../../spiffe/jwt-svid/jwt-algorithm.ts';
@@ -11,7 +12,6 @@ import { assembleJwtSvid, prepareJwtSvid } from '../../spiffe/jwt-svid/jwt-svid-
 import { parseSpiffeId } from '../../spiffe/spiffe-id.ts';
 import { validateX509Svid } from '../../spiffe/x509-svid/x509-svid.ts';
 import { X509TrustAnchors } from '../../spiffe/x509-svid/x509-trust-anchors.ts';
-import { damaged } from './authority-state.ts';
 import type { SigningAuthorities } from './signing-authorities.ts';
 
 const LIFETIME_MS = 2000;

@@ -2,24 +2,29 @@
 // store. Read by the issuer: the public state, the issuing keys, its own serving certificate.
 
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { Latest } from '../../base/latest.ts';
-import type { Bundle } from '../../spiffe/bundle/bundle.ts';
-import { formatJwtBundle } from '../../spiffe/bundle/bundle-format.ts';
-import { readCertificate } from '../../spiffe/certificate/certificate.ts';
-import { publicKeyBits } from '../../spiffe/certificate/key-identifier.ts';
-import { importJwk } from '../../spiffe/jwt-svid/jwk.ts';
-import { type JwtAlgorithm, signingAlgorithmOf } from '../../spiffe/jwt-svid/jwt-algorithm.ts';
-import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
-import { X509SvidIssuer } from '../../spiffe/x509-svid/x509-svid-issuer.ts';
-import { keyDigest } from '../policy/key-registry.ts';
 import {
   type Authority,
   type AuthorityState,
   activeOf,
   damaged,
-  isInBundle,
   readState,
-} from './authority-state.ts';
+} from '../../authorities/authority-state.ts';
+import {
+  bundleOf,
+  certificateOf,
+  publicKeyOf,
+  servingAuthoritiesOf,
+} from '../../authorities/public-bundle.ts';
+import { CodedError } from '../../base/errors.ts';
+import { Latest } from '../../base/latest.ts';
+import type { Bundle } from '../../spiffe/bundle/bundle.ts';
+import { formatJwtBundle } from '../../spiffe/bundle/bundle-format.ts';
+import { publicKeyBits } from '../../spiffe/certificate/key-identifier.ts';
+import { type JwtAlgorithm, signingAlgorithmOf } from '../../spiffe/jwt-svid/jwt-algorithm.ts';
+import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
+import { X509SvidIssuer } from '../../spiffe/x509-svid/x509-svid-issuer.ts';
+import { keyDigest } from '../policy/key-registry.ts';
+import { REASON } from '../policy/reasons.ts';
 import { type AuthorityStore, decodeKey, readKeys } from './authority-store.ts';
 import { checkSelf } from './self-check.ts';
 import { readServingLeaf } from './serving-leaf.ts';
@@ -70,10 +75,16 @@ export class AuthorityView {
   readonly current = new Latest<SigningAuthorities>();
   readonly #options: AuthorityViewOptions;
   #versions = '';
+  #hasGoneBack = false;
   #refreshing: Promise<void> | undefined;
 
   constructor(options: AuthorityViewOptions) {
     this.#options = options;
+  }
+
+  /** The store holds an older state than this process has seen. */
+  get hasGoneBack(): boolean {
+    return this.#hasGoneBack;
   }
 
   /**
@@ -98,14 +109,13 @@ export class AuthorityView {
     if (versions === this.#versions) return;
     const state = readState(stored?.value, trustDomain);
     const before = this.current.value?.bundle.sequence ?? 0;
-    if (state.sequence < before) throw damaged('its sequence went back');
+    this.#hasGoneBack = state.sequence < before;
+    if (this.#hasGoneBack) throw wentBack(before, state.sequence);
     const keys = readKeys(issuing);
     const bundle = bundleOf(state);
     const leaf = readServingLeaf(serving);
     const leafDer = decode(leaf.certificate);
-    const servingCa = state.authorities
-      .filter(({ kind, phase }) => kind === 'serving' && phase !== 'prepared')
-      .map(certificateOf);
+    const servingCa = servingAuthoritiesOf(state);
     const servingKey = decodeKey(leaf.key);
     const next: SigningAuthorities = {
       trustDomain,
@@ -141,24 +151,16 @@ export class AuthorityView {
   }
 }
 
+function wentBack(from: number, to: number): CodedError {
+  const message = `authority state: its sequence went back from ${from} to ${to}`;
+  return new CodedError('failed-precondition', message, { reason: REASON.STATE_ROLLED_BACK });
+}
+
 function jwtSigner(state: AuthorityState, keys: ReadonlyMap<string, string>): JwtSigner {
   const active = requireActive(state, 'jwt');
   const privateKey = requireKey(keys, active);
   const algorithm = signingAlgorithmOf(privateKey);
   return { authorityId: active.id, algorithm, privateKey, notAfter: active.notAfter * 1000 };
-}
-
-function bundleOf(state: AuthorityState): Bundle & { sequence: number } {
-  const shown = state.authorities.filter(isInBundle);
-  return {
-    trustDomain: state.trustDomain,
-    sequence: state.sequence,
-    refreshHintSeconds: undefined,
-    x509Authorities: shown.filter(({ kind }) => kind === 'root').map(certificateOf),
-    jwtAuthorities: new Map(
-      shown.filter(({ kind }) => kind === 'jwt').map((jwt) => [jwt.id, publicKeyOf(jwt)]),
-    ),
-  };
 }
 
 function requireActive(state: AuthorityState, kind: Authority['kind']): Authority {
@@ -171,18 +173,6 @@ function requireKey(keys: ReadonlyMap<string, string>, { id, kind }: Authority):
   const text = keys.get(id);
   if (text === undefined) throw damaged(`the key of ${kind} authority ${id} is missing`);
   return decodeKey(text);
-}
-
-function certificateOf({ id, certificate }: Authority): Uint8Array {
-  if (certificate === undefined) throw damaged(`authority ${id} has no certificate`);
-  return decode(certificate);
-}
-
-function publicKeyOf(authority: Authority): KeyObject {
-  const { jwk } = authority;
-  if (jwk !== undefined) return importJwk(new Map(Object.entries(jwk)));
-  const spki = readCertificate(certificateOf(authority)).subjectPublicKeyInfo;
-  return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
 }
 
 // In the form in which a workload would hand in the same key: a P-256 key as its point.

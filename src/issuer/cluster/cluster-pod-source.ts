@@ -1,9 +1,9 @@
 // The issuer's pods in a cluster: derived identities, with what watches know of their age.
 
+import type { ClusterView } from '../../cluster-view/cluster-view.ts';
+import { isViewFresh, MAX_STALL_MS } from '../../cluster-view/view-freshness.ts';
 import type { IdentityPodSource } from '../identity-pod-source.ts';
 import type { IssuablePod, PodChange, PodSource } from '../pod-source.ts';
-import type { ClusterView } from './cluster-view.ts';
-import { isViewFresh } from './view-freshness.ts';
 
 export type ClusterPodSourceOptions = {
   readonly source: IdentityPodSource;
@@ -47,6 +47,13 @@ export class ClusterPodSource implements PodSource {
 
   podsOn(node: string): Iterable<IssuablePod> {
     return this.#options.source.podsOn(node);
+  }
+
+  /** An older view will do to sign by, but not for this. */
+  isGone(uid: string): boolean {
+    const { view, now, source } = this.#options;
+    const age = now() - view.progressAt;
+    return view.isReady && age >= 0 && age < MAX_STALL_MS && source.isGone(uid);
   }
 
   onChange(listener: (change: PodChange) => void): () => void {

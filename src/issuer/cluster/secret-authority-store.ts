@@ -1,5 +1,6 @@
 // Authorities in a cluster: one object a document, so that RBAC by name decides who reads which. The
-// state is a ConfigMap, everything else a Secret; the resource version is what writers compare.
+// state is a ConfigMap, everything else a Secret; the resource version is what writers compare. What a
+// role may create and not read, such as the key of the standby root, it writes once, blindly.
 
 import { CodedError } from '../../base/errors.ts';
 import { type KubeClient, segment } from '../../kube/kube-client.ts';
@@ -24,6 +25,7 @@ export const DOCUMENT_OBJECTS: Readonly<
   'serving-keys': { kind: 'Secret', name: 'serving-keys' },
   'issuing-keys': { kind: 'Secret', name: 'issuing-keys' },
   'issuer-serving': { kind: 'Secret', name: 'issuer-serving' },
+  'controller-serving': { kind: 'Secret', name: 'controller-serving' },
 };
 
 const KEY = 'document.json';
@@ -48,37 +50,62 @@ export class SecretAuthorityStore implements AuthorityStore {
     }
   }
 
-  async write(name: DocumentName, value: unknown, expected: string | undefined): Promise<void> {
+  async exists(name: DocumentName): Promise<boolean> {
     try {
-      if (expected === undefined) await this.#create(name, value);
-      else await this.#patch(name, value, expected);
+      // A trial: the API server says whether it would make the object, and makes none.
+      await this.#post(name, {}, { dryRun: 'All' });
+      return false;
     } catch (thrown) {
       const error = CodedError.from(thrown);
-      const isLost =
-        error.code === 'already-exists' || (error.code === 'not-found' && expected !== undefined);
-      if (isLost) throw changed(name, error);
+      if (error.code === 'already-exists') return true;
       throw error;
     }
+  }
+
+  async write(name: DocumentName, value: unknown, expected: string | undefined): Promise<void> {
+    await orChanged(name, expected, async () => {
+      if (expected === undefined) await this.#create(name, value);
+      else await this.#patch(name, value, expected);
+    });
+  }
+
+  async remove(name: DocumentName, expected: string): Promise<void> {
+    const [uid = '', resourceVersion = ''] = expected.split('/');
+    await orChanged(name, expected, async () => {
+      const body = {
+        kind: 'DeleteOptions',
+        apiVersion: 'v1',
+        preconditions: { uid, resourceVersion },
+      };
+      await this.#options.client.send({ method: 'DELETE', path: this.#pathOf(name), body });
+    });
   }
 
   // RBAC cannot limit creation by name, so an installation may bring empty objects with it: those
   // hold no document yet.
   async #create(name: DocumentName, value: unknown): Promise<void> {
-    const found = await this.#find(name);
+    const found = await this.#findOrBlind(name);
     if (found === undefined) {
-      const { kind } = DOCUMENT_OBJECTS[name];
-      const body = {
+      await this.#post(name, contentOf(name, value));
+    } else if (found.text === undefined) {
+      await this.#patch(name, value, versionOf(found.object));
+    } else throw changed(name);
+  }
+
+  async #post(name: DocumentName, content: JsonObject, query?: Readonly<Record<string, string>>) {
+    const { kind } = DOCUMENT_OBJECTS[name];
+    await this.#options.client.send({
+      method: 'POST',
+      path: this.#collectionOf(name),
+      ...(query === undefined ? {} : { query }),
+      body: {
         apiVersion: 'v1',
         kind,
         metadata: { name: this.#nameOf(name) },
         ...(kind === 'Secret' ? { type: 'Opaque' } : {}),
-        ...contentOf(name, value),
-      };
-      const path = this.#collectionOf(name);
-      await this.#options.client.send({ method: 'POST', path, body });
-    } else if (found.text === undefined) {
-      await this.#patch(name, value, versionOf(found.object));
-    } else throw changed(name);
+        ...content,
+      },
+    });
   }
 
   async #patch(name: DocumentName, value: unknown, expected: string): Promise<void> {
@@ -91,6 +118,17 @@ export class SecretAuthorityStore implements AuthorityStore {
       // The API server refuses the patch unless both are still the same.
       body: { metadata: { uid, resourceVersion }, ...contentOf(name, value) },
     });
+  }
+
+  // Whoever may not look can still create: if the object is there, the API server says so.
+  async #findOrBlind(name: DocumentName): Promise<Found | undefined> {
+    try {
+      return await this.#find(name);
+    } catch (thrown) {
+      const error = CodedError.from(thrown);
+      if (error.code === 'permission-denied') return undefined;
+      throw error;
+    }
   }
 
   async #find(name: DocumentName): Promise<Found | undefined> {
@@ -121,6 +159,22 @@ export class SecretAuthorityStore implements AuthorityStore {
 
   #pathOf(name: DocumentName): string {
     return `${this.#collectionOf(name)}/${segment(this.#nameOf(name))}`;
+  }
+}
+
+async function orChanged(
+  name: DocumentName,
+  expected: string | undefined,
+  write: () => Promise<void>,
+): Promise<void> {
+  try {
+    await write();
+  } catch (thrown) {
+    const error = CodedError.from(thrown);
+    const isLost =
+      error.code === 'already-exists' || (error.code === 'not-found' && expected !== undefined);
+    if (isLost) throw changed(name, error);
+    throw error;
   }
 }
 

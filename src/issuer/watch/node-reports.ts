@@ -11,6 +11,7 @@ import type { PodSource } from '../pod-source.ts';
 import type { PublishedPods } from '../policy/published-pods.ts';
 import { REASON } from '../policy/reasons.ts';
 import { MAX_UID_LENGTH } from '../policy/request-limits.ts';
+import type { RollbackAlarm } from './rollback-alarm.ts';
 
 export type ReportReaderOptions = {
   readonly pods: PodSource;
@@ -18,16 +19,14 @@ export type ReportReaderOptions = {
   readonly inventory: HeldInventory;
   readonly log: Logger;
   readonly clock: Clock;
-  /** The sequence of the bundle that we publish. */
-  readonly bundleSequence: () => number;
   /** Looks whether there is a newer one. */
   readonly refreshAuthorities: () => Promise<void>;
-  /** Nodes that have seen newer state than ours, and so must not be signed for. */
-  readonly ahead: Set<string>;
+  readonly rollback: RollbackAlarm;
 };
 
 const MAX_HELD = 10_000;
 const MAX_SERIAL_BYTES = 20;
+const MAX_TRACES = 256;
 
 /** Applies the first report. Throws when the stream must not go on. */
 export async function acceptHello(
@@ -35,7 +34,7 @@ export async function acceptHello(
   caller: NodeCaller,
   options: ReportReaderOptions,
 ): Promise<void> {
-  const { pods, inventory, log, ahead } = options;
+  const { pods, inventory, log, rollback } = options;
   const { node } = caller;
   if (hello.held.length > MAX_HELD) throw invalid(`held: ${hello.held.length} exceed ${MAX_HELD}`);
   // This view is older than one that the node has acted by: another replica knows more.
@@ -44,22 +43,14 @@ export async function acceptHello(
       reason: REASON.VIEW_BEHIND,
     });
   }
-  // A restored older state would revive keys that were retired. Judged for this node alone, so that
-  // a node that lies stops nobody but itself.
-  const isAhead = () => hello.bundleSequence > BigInt(options.bundleSequence());
-  if (isAhead()) await options.refreshAuthorities();
-  if (isAhead()) {
-    ahead.add(node);
+  // A restored older state would revive keys that were retired.
+  if (hello.bundleSequence > BigInt(rollback.sequence)) await options.refreshAuthorities();
+  rollback.report(node, hello.bundleSequence);
+  if (rollback.isAhead(node)) {
     log.error({ node, reason: REASON.STATE_ROLLED_BACK }, 'A node has seen a newer bundle');
-    throw new CodedError(
-      'unavailable',
-      'the authority state is older than what the node has seen',
-      {
-        reason: REASON.STATE_ROLLED_BACK,
-      },
-    );
+    throw rolledBack();
   }
-  ahead.delete(node);
+  if (rollback.isRaised) throw rolledBack();
   for (const { podUid, entryId, serial, notAfter } of hello.held) {
     if (serial.length > MAX_SERIAL_BYTES || entryId.length > MAX_UID_LENGTH) continue;
     if (pods.pod(podUid)?.node !== node) continue;
@@ -68,11 +59,25 @@ export async function acceptHello(
   }
 }
 
-/** Applies a later report; `acknowledge` is told of what the node has applied. */
+export function rolledBack(): CodedError {
+  return new CodedError('unavailable', 'the authority state is older than what nodes have seen', {
+    reason: REASON.STATE_ROLLED_BACK,
+  });
+}
+
+/** What a report comes to for the Watch it came on. */
+export type ReportEffects = {
+  /** The node has applied this. */
+  acknowledge(podUid: string, version: bigint): void;
+  /** The node is to be told that the pod is gone. */
+  gone(podUid: string): void;
+};
+
+/** Applies a later report. */
 export function acceptReport(
   { report }: NodeReport,
   caller: NodeCaller,
-  options: ReportReaderOptions & { acknowledge(podUid: string, version: bigint): void },
+  options: ReportReaderOptions & ReportEffects,
 ): void {
   const { pods, published } = options;
   const isOwn = (podUid: string) => pods.pod(podUid)?.node === caller.node;
@@ -88,6 +93,11 @@ export function acceptReport(
       if (podUid === '' || isOwn(podUid)) options.acknowledge(podUid, version);
       return;
     }
+    case 'foundTraces':
+      for (const podUid of report.value.podUids.slice(0, MAX_TRACES)) {
+        if (podUid.length <= MAX_UID_LENGTH && pods.isGone?.(podUid)) options.gone(podUid);
+      }
+      return;
     case 'hello':
       throw invalid('report: hello comes once, first');
     case undefined:

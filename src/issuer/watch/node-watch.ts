@@ -94,6 +94,7 @@ async function readReports(
   const acknowledge = (podUid: string, version: bigint) => {
     session.acknowledged.set(podUid, version);
   };
+  const gone = (podUid: string) => session.outbox.addPod(podUid, true);
   const read = async () => {
     // Not `for await`: leaving it would destroy the stream before its status has gone out.
     const iterator = reports[Symbol.asyncIterator]();
@@ -107,7 +108,7 @@ async function readReports(
     while (!ending.signal.aborted) {
       const { value, done } = await iterator.next();
       if (done === true) break;
-      acceptReport(value, caller, { ...options, acknowledge });
+      acceptReport(value, caller, { ...options, acknowledge, gone });
     }
     throw new CodedError('unavailable', 'the node has ended its reports');
   };

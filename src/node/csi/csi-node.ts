@@ -12,16 +12,20 @@ export type CsiNodeOptions = {
   readonly nodeName: string;
   readonly kubeletRoot: string;
   readonly volumes: Volumes;
+  /** Throws when a newer instance has taken over: a call may have been on its way to this one. */
+  readonly requireCurrent?: () => void;
 };
 
 export function csiNode(options: CsiNodeOptions): ServiceBinding {
   const { nodeName, volumes } = options;
   return bindService(Node, {
     nodePublishVolume: async (request, call) => {
+      options.requireCurrent?.();
       await volumes.publish(readRequest(request, options), call.signal);
       return {};
     },
     nodeUnpublishVolume: async (request) => {
+      options.requireCurrent?.();
       if (request.volumeId === '') throw invalid('volume_id: missing');
       if (request.targetPath === '') throw invalid('target_path: missing');
       await volumes.unpublish(request.volumeId, request.targetPath);

@@ -45,7 +45,7 @@ export class PluginSocket {
       maxReceiveBytes: MAX_CALL_BYTES,
       ...(options.observe === undefined ? {} : { observe: options.observe }),
     });
-    const listener = await bind(options.path, directory, server);
+    const listener = await bind(options.path, { directory, server, replace: true });
     return new PluginSocket(options.path, { directory, server, listener });
   }
 
@@ -59,9 +59,26 @@ export class PluginSocket {
     }
   }
 
-  /** Takes the name again after somebody removed it. Not to be called once closed. */
+  /** Gives the name up if it is still ours: for whoever watches it to see it appear anew. */
+  hide(): void {
+    if (this.holder() === 'own') unlinkSync(this.#path);
+  }
+
+  /**
+   * Takes the name again after it was removed; not from another instance that was faster. Not to be
+   * called once closed.
+   */
   async bindAgain(): Promise<void> {
-    const bound = this.#bindAgain();
+    await this.#bindInTurn(false);
+  }
+
+  /** Takes the name from the instance that has it. */
+  async takeBack(): Promise<void> {
+    await this.#bindInTurn(true);
+  }
+
+  async #bindInTurn(replace: boolean): Promise<void> {
+    const bound = this.#bindAgain(replace);
     this.#binding = bound.catch(() => {});
     await bound;
   }
@@ -70,25 +87,36 @@ export class PluginSocket {
   async close(): Promise<void> {
     // Else a name that is being put back would outlive its listener.
     await this.#binding;
-    if (this.holder() === 'own') unlinkSync(this.#path);
+    this.hide();
     this.#listener.stopAccepting();
     await this.#server.close();
     await this.#listener.close();
     this.#directory.close();
   }
 
-  async #bindAgain(): Promise<void> {
+  async #bindAgain(replace: boolean): Promise<void> {
     const before = this.#listener;
-    this.#listener = await bind(this.#path, this.#directory, this.#server);
+    const parts = { directory: this.#directory, server: this.#server, replace };
+    try {
+      this.#listener = await bind(this.#path, parts);
+    } catch (thrown) {
+      if (isErrno(thrown, 'EEXIST')) return;
+      throw thrown;
+    }
     before.stopAccepting();
   }
 }
 
-async function bind(path: string, directory: DirectoryHandle, server: GrpcServer) {
+async function bind(
+  path: string,
+  parts: { directory: DirectoryHandle; server: GrpcServer; replace: boolean },
+) {
+  const { directory, server, replace } = parts;
   return await HiddenListener.bind({
     pathOf: (name) => directory.pathOf(name),
     publicName: basename(path),
     mode: SOCKET_MODE,
+    replace,
     accept: (connection) => server.accept(connection),
   });
 }

@@ -22,6 +22,15 @@ export const ATTRIBUTES: ReadonlyMap<string, readonly string[]> = new Map([
   [REQUIRE_IDENTITY, ['true', 'false']],
 ]);
 
+/** Of a pod's declared attributes, those that mean something to this version. */
+export function knownAttributes(
+  declared: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(declared).filter(([key, value]) => ATTRIBUTES.get(key)?.includes(value)),
+  );
+}
+
 const SINGLE_NODE_READER_ONLY = 2;
 const MAX_FIELD_BYTES = 128;
 const MAX_CONTEXT_BYTES = 4096;
@@ -40,6 +49,9 @@ export function parsePublishRequest(
   requireCapability(request);
   if (!request.readonly) {
     throw invalid('readonly: pod.spec.volumes[].csi.readOnly must be true');
+  }
+  if (Object.keys(request.secrets).some((key) => key !== TOKENS)) {
+    throw invalid('secrets: pod.spec.volumes[].csi.nodePublishSecretRef must not be set');
   }
   const context = readContext(request);
   const target = parseTargetPath(request.targetPath, kubeletRoot);
@@ -92,6 +104,9 @@ function readContext(request: NodePublishVolumeRequest): ReadonlyMap<string, str
 }
 
 function readPodInfo(context: ReadonlyMap<string, string>) {
+  if (!Object.values(POD_INFO).some((key) => context.has(key))) {
+    throw invalid('volume_context: no pod info; the CSIDriver must have podInfoOnMount: true');
+  }
   if (context.get(POD_INFO.ephemeral) !== 'true') {
     throw invalid(`volume_context: ${POD_INFO.ephemeral} must be "true"`);
   }

@@ -14,6 +14,8 @@ export type HeldSvid = {
   readonly key: Uint8Array;
   readonly notBefore: number;
   readonly notAfter: number;
+  /** Name of the root that verifiers find it by. */
+  readonly rootName: string;
   /** By this node's clock, which need not be the issuer's. */
   readonly receivedAt: number;
   readonly renewAt: number;

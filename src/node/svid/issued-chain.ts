@@ -14,6 +14,8 @@ export type IssuedChain = {
   /** As in the leaf: milliseconds since the epoch. */
   readonly notBefore: number;
   readonly notAfter: number;
+  /** Name of the root above all of them, as DER in hex. */
+  readonly rootName: string;
 };
 
 export type Asked = { readonly spiffeId: string; readonly point: Uint8Array };
@@ -39,12 +41,15 @@ function readChain(chain: readonly Uint8Array[], asked: Asked): IssuedChain {
     throw new Error('made for another key');
   }
   // One certificate that a client refuses makes it throw away its whole answer.
-  for (const der of above) checkIsAuthority(readCertificate(der));
+  const authorities = above.map((der) => readCertificate(der));
+  for (const authority of authorities) checkIsAuthority(authority);
+  const top = authorities.at(-1) ?? certificate;
   return {
     serial: Uint8Array.from(certificate.serialNumber),
     chain: concatenate(chain),
     notBefore: certificate.notBefore,
     notAfter: certificate.notAfter,
+    rootName: Buffer.from(top.issuer).toString('hex'),
   };
 }
 

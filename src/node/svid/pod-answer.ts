@@ -31,6 +31,8 @@ export type WorkloadBundle = {
   readonly x509: Uint8Array;
   /** A JWK Set document that holds `jwt-svid` keys only. */
   readonly jwks: Uint8Array;
+  /** Names of the X.509 authorities, as DER in hex. */
+  readonly rootNames: ReadonlySet<string>;
 };
 
 export type PodAnswer =

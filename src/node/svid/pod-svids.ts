@@ -53,13 +53,18 @@ export class PodSvids {
     this.#refused.set(entryId, { contentDigest, reason, askAgainAt: now + ASK_AGAIN_AFTER_MS });
   }
 
-  /** The entries that need an SVID now; none once the pod object is gone. */
-  due(view: PodView, now: number): readonly PodEntry[] {
+  /**
+   * The entries that need an SVID now; none once the pod object is gone. One whose root left the
+   * bundle is worth nothing any more.
+   */
+  due(view: PodView, now: number, rootNames: ReadonlySet<string> | undefined): readonly PodEntry[] {
     if (view.gone) return [];
     return view.entries.filter((entry) => {
       const refused = this.#refused.get(entry.entryId);
       const stands = refused?.contentDigest === entry.contentDigest && now < refused.askAgainAt;
-      return !stands && isDue(this.#held.get(entry.entryId), entry, now);
+      const held = this.#held.get(entry.entryId);
+      const isTrusted = held === undefined || rootNames?.has(held.rootName) !== false;
+      return !stands && (!isTrusted || isDue(held, entry, now));
     });
   }
 

@@ -124,6 +124,7 @@ export class SvidManager implements PodAnswers {
     for (const [podUid, pod] of this.#pods) {
       pod.jwtSvids.clear();
       this.#show(podUid);
+      if (this.#due(podUid, pod).length > 0) this.#queue.ensure(podUid);
     }
   }
 
@@ -141,9 +142,7 @@ export class SvidManager implements PodAnswers {
       await clock.sleep(SWEEP_EVERY_MS, signal);
       const now = clock.now();
       for (const [podUid, pod] of this.#pods) {
-        const view = this.#view.pod(podUid);
-        if (view === undefined) continue;
-        if (pod.due(view, now).length > 0) this.#queue.ensure(podUid);
+        if (this.#due(podUid, pod).length > 0) this.#queue.ensure(podUid);
         if (pod.hasExpired(now)) this.#show(podUid);
       }
     }
@@ -153,7 +152,7 @@ export class SvidManager implements PodAnswers {
     const view = this.#view.pod(podUid);
     if (view === undefined || this.#ended.has(podUid)) return;
     const pod = this.#pod(podUid);
-    const due = pod.due(view, this.#options.clock.now());
+    const due = this.#due(podUid, pod);
     const results = await Promise.allSettled(
       due.map(async (entry) => await this.#renew(podUid, pod, entry)),
     );
@@ -178,6 +177,10 @@ export class SvidManager implements PodAnswers {
     }
     const issued = readIssued(signed.chain, { spiffeId, point: key.point });
     const { notAfter } = issued;
+    if (this.#view.own?.rootNames.has(issued.rootName) === false) {
+      // Of a replica that has not heard yet, or the bundle is on its way.
+      throw new CodedError('unavailable', "the SVID's root is not in the bundle");
+    }
     const receivedAt = clock.now();
     if (notAfter <= receivedAt) {
       throw new CodedError('unavailable', "the SVID is over by this node's clock, which is ahead");
@@ -197,6 +200,12 @@ export class SvidManager implements PodAnswers {
   async #withdrawSoon(podUid: string): Promise<void> {
     await this.#options.clock.sleep(WITHDRAW_AFTER_MS, NEVER);
     this.#show(podUid);
+  }
+
+  #due(podUid: string, pod: PodSvids): readonly PodEntry[] {
+    const view = this.#view.pod(podUid);
+    if (view === undefined) return [];
+    return pod.due(view, this.#options.clock.now(), this.#view.own?.rootNames);
   }
 
   // A pod that was dropped meanwhile must not come back for it.

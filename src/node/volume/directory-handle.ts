@@ -86,6 +86,11 @@ export class DirectoryHandle {
     return readdirSync(this.pathOf('.'), { withFileTypes: true });
   }
 
+  /** When a name in it was last made or removed, in milliseconds since the epoch. */
+  get changedAt(): number {
+    return fstatSync(this.#open()).mtimeMs;
+  }
+
   /** The kernel's id of the mount that this directory lies on. */
   get mountId(): string {
     const info = readFileSync(`/proc/self/fdinfo/${this.#open()}`, 'latin1');

@@ -3,7 +3,7 @@
 // libuv, which unlinks the name it bound when it closes, can only ever hit the hidden one.
 
 import { randomBytes } from 'node:crypto';
-import { chmodSync, lstatSync, renameSync } from 'node:fs';
+import { chmodSync, linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { hiddenSocketName } from './volume-directory.ts';
 
@@ -15,6 +15,8 @@ export type HiddenListenerOptions = {
   readonly pathOf: (name: string) => string;
   readonly publicName: string;
   readonly mode: number;
+  /** Takes the public name over from whoever has it; otherwise throws `EEXIST` when it is taken. */
+  readonly replace: boolean;
   readonly maxConnections?: number;
   readonly accept: (connection: Socket) => void;
 };
@@ -63,7 +65,12 @@ export class HiddenListener {
       // The umask shapes what bind makes, so the mode is set for itself.
       chmodSync(hidden, options.mode);
       const inode = lstatSync(hidden).ino;
-      renameSync(hidden, shown);
+      if (options.replace) {
+        renameSync(hidden, shown);
+      } else {
+        linkSync(hidden, shown);
+        unlinkSync(hidden);
+      }
       return new HiddenListener({ server, connections, inode });
     } catch (thrown) {
       server.close();

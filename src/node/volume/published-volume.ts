@@ -2,6 +2,7 @@
 // endpoint behind it. Who connects here is the pod: the mount is the attestation.
 
 import type { Socket } from 'node:net';
+import { isErrno } from './directory-handle.ts';
 import { HiddenListener } from './hidden-listener.ts';
 import type { TargetPath } from './target-path.ts';
 import { PUBLIC_SOCKET, type VolumeDirectory } from './volume-directory.ts';
@@ -27,6 +28,8 @@ export class PublishedVolume {
   readonly #directory: VolumeDirectory;
   readonly #endpoint: WorkloadEndpoint;
   #listener: HiddenListener;
+  /** Of another instance, that had the public name at the last look. */
+  #foreignInode: number | undefined;
   /** Listeners whose name was lost; connections made through them live on. */
   readonly #before: HiddenListener[] = [];
 
@@ -48,7 +51,7 @@ export class PublishedVolume {
     const endpoint = serve(record);
     let listener: HiddenListener | undefined;
     try {
-      listener = await listen(directory, endpoint);
+      listener = await listen(directory, endpoint, true);
       directory.linkAliases();
       return new PublishedVolume(record, { directory, endpoint, listener });
     } catch (thrown) {
@@ -63,9 +66,11 @@ export class PublishedVolume {
     return this.#directory.isAt(target, podsDirectory);
   }
 
-  /** Whether the public name is there, ours or a newer instance's. */
-  get isPublic(): boolean {
-    return this.#directory.publicInode() !== undefined;
+  /** Who holds the public name now: this instance, nobody, or another one. */
+  get holder(): 'own' | 'none' | 'foreign' {
+    const inode = this.#directory.publicInode();
+    if (inode === undefined) return 'none';
+    return inode === this.#listener.inode ? 'own' : 'foreign';
   }
 
   /**
@@ -73,9 +78,28 @@ export class PublishedVolume {
    * alone: it is the newer one.
    */
   async ensurePublic(): Promise<void> {
-    if (this.isPublic) return;
+    if (this.holder === 'none') await this.#bindAgain(false);
+  }
+
+  /**
+   * Puts the public name right, for the instance that the kubelet calls. A newer one takes the CSI
+   * socket within moments of taking this name; who has it for longer was no newer one.
+   */
+  async tend(): Promise<void> {
+    const inode = this.#directory.publicInode();
+    if (inode === undefined) await this.#bindAgain(false);
+    else if (inode === this.#foreignInode) await this.#bindAgain(true);
+    else if (inode !== this.#listener.inode) this.#foreignInode = inode;
+  }
+
+  async #bindAgain(replace: boolean): Promise<void> {
     const before = this.#listener;
-    this.#listener = await listen(this.#directory, this.#endpoint);
+    try {
+      this.#listener = await listen(this.#directory, this.#endpoint, replace);
+    } catch (thrown) {
+      if (isErrno(thrown, 'EEXIST')) return;
+      throw thrown;
+    }
     this.#directory.linkAliases();
     this.#before.push(before);
     before.stopAccepting();
@@ -90,11 +114,12 @@ export class PublishedVolume {
   }
 }
 
-async function listen(directory: VolumeDirectory, endpoint: WorkloadEndpoint) {
+async function listen(directory: VolumeDirectory, endpoint: WorkloadEndpoint, replace: boolean) {
   return await HiddenListener.bind({
     pathOf: (name) => directory.pathOf(name),
     publicName: PUBLIC_SOCKET,
     mode: SOCKET_MODE,
+    replace,
     maxConnections: MAX_CONNECTIONS,
     accept: (connection) => endpoint.accept(connection),
   });

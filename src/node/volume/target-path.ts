@@ -15,7 +15,7 @@ export type TargetPath = {
 // UIDs are opaque: those of static pods are hashes, not UUIDs.
 const POD_UID = /^[A-Za-z0-9-]{1,128}$/;
 const VOLUME_NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
-const CSI_PLUGIN_DIRECTORY = 'kubernetes.io~csi';
+export const CSI_PLUGIN_DIRECTORY = 'kubernetes.io~csi';
 
 /** Reads a target path; throws `invalid-argument` naming what is wrong. */
 export function parseTargetPath(path: string, kubeletRoot: string): TargetPath {

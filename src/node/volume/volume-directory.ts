@@ -5,6 +5,7 @@ import { lstatSync, readlinkSync, symlinkSync } from 'node:fs';
 import { CodedError } from '../../base/errors.ts';
 import { DirectoryHandle, isErrno } from './directory-handle.ts';
 import { type TargetPath, targetSegments } from './target-path.ts';
+import { notedDriver, VOLUME_NOTE } from './volume-note.ts';
 
 /** The name clients of SPIRE's agent know; the others are symlinks to it. */
 export const PUBLIC_SOCKET = 'spire-agent.sock';
@@ -53,6 +54,13 @@ export class VolumeDirectory {
         handle.close();
       }
       removeEmpty(parent, target);
+    });
+  }
+
+  /** Removes the kubelet's note beside a target that is gone, if it is one that it cannot use. */
+  static removeUnusableNote(target: TargetPath, podsDirectory: string): void {
+    withParent(target, podsDirectory, (parent) => {
+      if (notedDriver(parent) === undefined) parent.unlink(VOLUME_NOTE);
     });
   }
 
@@ -135,13 +143,18 @@ function openOwn(parent: DirectoryHandle, target: TargetPath): DirectoryHandle |
   );
 }
 
+/** Whether a name in a volume's directory is one that this plugin makes. */
+export function isOwnName(name: string): boolean {
+  return (
+    name === PUBLIC_SOCKET ||
+    (ALIASES as readonly string[]).includes(name) ||
+    HIDDEN_SOCKET.test(name)
+  );
+}
+
 function removeOwnNames(handle: DirectoryHandle): void {
   for (const entry of handle.list()) {
-    const own =
-      entry.name === PUBLIC_SOCKET ||
-      (ALIASES as readonly string[]).includes(entry.name) ||
-      HIDDEN_SOCKET.test(entry.name);
-    if (own && !entry.isDirectory()) handle.unlink(entry.name);
+    if (isOwnName(entry.name) && !entry.isDirectory()) handle.unlink(entry.name);
     // A subPath mount of our volume makes the kubelet leave an empty directory behind.
     else if (entry.isDirectory()) tryRemove(handle, entry.name);
   }

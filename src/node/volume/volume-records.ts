@@ -32,32 +32,47 @@ const FIELDS = [
 
 export class VolumeRecords {
   readonly #directory: string;
-  readonly #known = new Map<string, string>();
+  readonly #known = new Map<string, { readonly text: string; readonly record: VolumeRecord }>();
+  readonly #broken = new Set<string>();
 
   constructor(directory: string) {
     this.#directory = directory;
   }
 
-  /** Reads every record; a file that does not parse is passed to `onBroken` and left in place. */
+  /** Removes what a write that was cut short left. Not while another instance may be writing. */
+  removeUnfinished(): void {
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    for (const file of readdirSync(this.#directory)) {
+      if (file.startsWith('.')) rmSync(join(this.#directory, file), { force: true });
+    }
+  }
+
+  /**
+   * The records that are there now, whoever wrote them. A file that does not parse is passed to
+   * `onBroken`, once, and left in place.
+   */
   load(onBroken: (file: string, thrown: unknown) => void): readonly VolumeRecord[] {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-    const records: VolumeRecord[] = [];
-    for (const file of readdirSync(this.#directory).toSorted()) {
-      if (file.startsWith('.')) {
-        rmSync(join(this.#directory, file), { force: true });
-        continue;
-      }
-      try {
-        const text = readFileSync(join(this.#directory, file), 'utf8');
-        const record = parseRecord(text);
-        if (file !== `${record.volumeId}.json`) throw new Error('file name and volume id differ');
-        this.#known.set(record.volumeId, text);
-        records.push(record);
-      } catch (thrown) {
-        onBroken(join(this.#directory, file), thrown);
-      }
+    const files = new Set(readdirSync(this.#directory).filter((name) => !name.startsWith('.')));
+    for (const volumeId of this.#known.keys()) {
+      if (!files.has(`${volumeId}.json`)) this.#known.delete(volumeId);
     }
-    return records;
+    for (const file of [...files].toSorted()) {
+      if (!this.#known.has(file.replace(/\.json$/, ''))) this.#read(file, onBroken);
+    }
+    return [...this.#known.values()].map(({ record }) => record);
+  }
+
+  #read(file: string, onBroken: (file: string, thrown: unknown) => void): void {
+    try {
+      const text = readFileSync(join(this.#directory, file), 'utf8');
+      const record = parseRecord(text);
+      if (file !== `${record.volumeId}.json`) throw new Error('file name and volume id differ');
+      this.#known.set(record.volumeId, { text, record });
+    } catch (thrown) {
+      if (!this.#broken.has(file)) onBroken(join(this.#directory, file), thrown);
+      this.#broken.add(file);
+    }
   }
 
   has(volumeId: string): boolean {
@@ -70,7 +85,7 @@ export class VolumeRecords {
    */
   async save(record: VolumeRecord): Promise<void> {
     const text = `${JSON.stringify(record)}\n`;
-    if (this.#known.get(record.volumeId) === text) return;
+    if (this.#known.get(record.volumeId)?.text === text) return;
     const path = this.#pathOf(record.volumeId);
     const temporary = join(this.#directory, `.${record.volumeId}.tmp`);
     try {
@@ -80,7 +95,7 @@ export class VolumeRecords {
       await rm(temporary, { force: true });
       throw thrown;
     }
-    this.#known.set(record.volumeId, text);
+    this.#known.set(record.volumeId, { text, record });
   }
 
   remove(volumeId: string): void {

@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { CodedError, invalid } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { REQUIRE_IDENTITY } from '../csi/publish-request.ts';
+import { ExpectedVolumes } from './expected-volumes.ts';
 import { awaitIdentity, type IdentityWait } from './identity-wait.ts';
 import type { PodAnswers } from './pod-answers.ts';
 import { asPublishError } from './publish-error.ts';
@@ -13,6 +14,7 @@ import type { PublishedVolume, ServeWorkload } from './published-volume.ts';
 import { podsDirectory, serveRecord, undoDirectory } from './serve-record.ts';
 import { ephemeralVolumeId, parseTargetPath } from './target-path.ts';
 import { VolumeDirectory } from './volume-directory.ts';
+import { shuttingDown, VolumeLocks } from './volume-locks.ts';
 import type { VolumeRecord, VolumeRecords } from './volume-records.ts';
 
 export type VolumesOptions = IdentityWait & {
@@ -26,53 +28,69 @@ export type VolumesOptions = IdentityWait & {
 export class Volumes {
   readonly #options: VolumesOptions;
   readonly #volumes = new Map<string, PublishedVolume>();
-  readonly #busy = new Set<string>();
-  /** Recorded volumes that could not be served again, for a reason that may pass. */
-  readonly #unserved = new Map<string, VolumeRecord>();
-  /** Volumes that a sweep is looking at, until it is done with them. */
-  readonly #swept = new Map<string, Promise<void>>();
-  #closed = false;
+  readonly #locks = new VolumeLocks();
+  readonly #expected: ExpectedVolumes;
 
   constructor(options: VolumesOptions) {
     this.#options = options;
+    this.#expected = new ExpectedVolumes(options.records, options.log);
   }
 
+  /** Of every volume that is served or is to be. */
   get records(): readonly VolumeRecord[] {
-    return [...this.#volumes.values()].map((volume) => volume.record);
+    const served = [...this.#volumes.values()].map((volume) => volume.record);
+    return [...served, ...this.#expected.all];
   }
 
   /**
-   * Serves every recorded volume again. A record whose directory is gone is dropped: the kubelet
-   * publishes anew or has forgotten the pod.
+   * Takes in the records that are there now, whoever wrote them, and serves nothing yet: identities
+   * can be made ready while an older instance serves.
+   */
+  expect(): void {
+    const isKnown = (volumeId: string) =>
+      this.#volumes.has(volumeId) || this.#locks.isBusy(volumeId);
+    for (const record of this.#expected.load(isKnown)) this.#options.answers.published(record);
+  }
+
+  /**
+   * Serves every recorded volume again, taking it over from an instance that serves it. A record
+   * whose directory is gone is dropped: the kubelet publishes anew or has forgotten the pod.
    */
   async restore(): Promise<void> {
-    const { records, log } = this.#options;
-    const loaded = records.load((file, err) =>
-      log.warn({ path: file, err }, 'Ignored a volume record that does not parse'),
-    );
-    await Promise.all(loaded.map(async (record) => await this.#restoreOne(record)));
+    this.expect();
+    await this.#serveExpected();
+  }
+
+  async #serveExpected(): Promise<void> {
+    const look = async (record: VolumeRecord) =>
+      await this.#locks.look(record.volumeId, async () => await this.#restoreOne(record));
+    await Promise.all(this.#expected.all.map(look));
   }
 
   async #restoreOne(record: VolumeRecord): Promise<void> {
-    const { records, answers, log } = this.#options;
-    const fields = { volumeId: record.volumeId, podUid: record.podUid };
+    const { records, log } = this.#options;
+    const { volumeId, podUid } = record;
+    if (this.#expected.get(volumeId) !== record) return;
     try {
       const volume = await serveRecord(record, false, this.#options);
-      this.#unserved.delete(record.volumeId);
       if (volume === undefined) {
-        records.remove(record.volumeId);
-        log.info(fields, 'Dropped the record of a volume whose directory is gone');
+        records.remove(volumeId);
+        await this.#drop(volumeId);
+        log.info({ volumeId, podUid }, 'Dropped the record of a volume whose directory is gone');
         return;
       }
       // A volume that demands an identity may have been held when the process ended.
       volume.answered = record.attributes[REQUIRE_IDENTITY] !== 'true';
-      this.#volumes.set(record.volumeId, volume);
-      answers.published(record);
+      this.#nowServed(volume);
     } catch (err) {
-      const isNews = !this.#unserved.has(record.volumeId);
-      if (isNews) log.error({ ...fields, err }, 'Failed to serve a recorded volume again');
-      this.#unserved.set(record.volumeId, record);
+      this.#expected.failed(record, err);
     }
+  }
+
+  #nowServed(volume: PublishedVolume): void {
+    const { volumeId } = volume.record;
+    this.#volumes.set(volumeId, volume);
+    this.#expected.remove(volumeId);
   }
 
   /** Whether a good request for the volume has come before, in this run or an earlier one. */
@@ -81,7 +99,7 @@ export class Volumes {
   }
 
   async publish(record: VolumeRecord, signal: AbortSignal): Promise<void> {
-    await this.#exclusively(record.volumeId, async () => {
+    await this.#locks.exclusively(record.volumeId, async () => {
       const volume = await this.#ensure(record);
       if (volume.answered) return;
       try {
@@ -98,17 +116,27 @@ export class Volumes {
     });
   }
 
+  /** Serves a volume whose record was lost, if its directory is there. */
+  async adopt(record: VolumeRecord): Promise<void> {
+    await this.#locks.exclusively(record.volumeId, async () => {
+      if (this.isRecorded(record.volumeId)) return;
+      const volume = await this.#create(record, false);
+      volume.answered = true;
+    });
+  }
+
   async unpublish(volumeId: string, targetPath: string): Promise<void> {
     const { kubeletRoot, records } = this.#options;
     const target = parseTargetPath(targetPath, kubeletRoot);
     if (volumeId !== ephemeralVolumeId(target.podUid, target.volumeName)) {
       throw invalid('volume_id: is not the id of the pod and volume of target_path');
     }
-    await this.#exclusively(volumeId, async () => {
+    await this.#locks.exclusively(volumeId, async () => {
       await this.#drop(volumeId);
+      this.#expected.setEnded(volumeId, true);
       VolumeDirectory.remove(target, podsDirectory(kubeletRoot));
       records.remove(volumeId);
-      this.#unserved.delete(volumeId);
+      this.#expected.setEnded(volumeId, false);
     });
   }
 
@@ -122,55 +150,52 @@ export class Volumes {
   /** Stops serving a volume; nothing on the disk is touched. */
   async #drop(volumeId: string): Promise<void> {
     const volume = this.#volumes.get(volumeId);
-    if (volume === undefined) return;
+    const record = volume?.record ?? this.#expected.get(volumeId);
+    if (record === undefined) return;
     this.#volumes.delete(volumeId);
-    await volume.close();
-    const { podUid } = volume.record;
-    if (!this.#hasVolumeOf(podUid)) this.#options.answers.unpublished(podUid);
+    this.#expected.remove(volumeId);
+    await volume?.close();
+    const { podUid } = record;
+    const hasAnother = this.records.some((other) => other.podUid === podUid);
+    if (!hasAnother) this.#options.answers.unpublished(podUid);
   }
 
-  /** Puts back public names that somebody removed, and tries again what could not be served. */
+  /**
+   * Puts back public names that somebody removed, serves what could not be served before or what
+   * another instance has recorded, and lets go of what another instance has removed.
+   */
   async sweep(): Promise<void> {
+    this.expect();
     for (const volume of this.#volumes.values()) {
-      await this.#look(volume.record.volumeId, async () => await this.#ensurePublic(volume));
+      await this.#locks.look(volume.record.volumeId, async () => await this.#tend(volume));
     }
-    for (const record of this.#unserved.values()) {
-      await this.#look(record.volumeId, async () => await this.#restoreOne(record));
-    }
+    await this.#serveExpected();
   }
 
-  /** Calls for the volume wait until the look is over. */
-  async #look(volumeId: string, look: () => Promise<void>): Promise<void> {
-    if (this.#closed || this.#busy.has(volumeId)) return;
-    const looked = look().finally(() => this.#swept.delete(volumeId));
-    this.#swept.set(volumeId, looked);
-    await looked;
-  }
-
-  async #ensurePublic(volume: PublishedVolume): Promise<void> {
+  async #tend(volume: PublishedVolume): Promise<void> {
     const { volumeId, podUid, targetPath } = volume.record;
-    const { kubeletRoot } = this.#options;
-    if (this.#volumes.get(volumeId) !== volume || volume.isPublic) return;
+    const { kubeletRoot, records, log } = this.#options;
+    if (this.#volumes.get(volumeId) !== volume || volume.holder === 'own') return;
     try {
       // In a directory that the pod does not see there is nothing to put back.
       const target = parseTargetPath(targetPath, kubeletRoot);
-      if (volume.isAt(target, podsDirectory(kubeletRoot))) await volume.ensurePublic();
+      if (volume.isAt(target, podsDirectory(kubeletRoot))) await volume.tend();
+      else if (!records.has(volumeId)) await this.#drop(volumeId);
     } catch (err) {
-      this.#options.log.warn({ volumeId, podUid, err }, 'Failed to put a socket back');
+      log.warn({ volumeId, podUid, err }, 'Failed to put a socket back');
     }
   }
 
   /** Stops serving. Records, directories and socket names stay for the next instance. */
   async close(): Promise<void> {
-    this.#closed = true;
-    await Promise.all(this.#swept.values());
+    await this.#locks.close();
     await Promise.all([...this.#volumes.values()].map(async (volume) => await volume.close()));
     this.#volumes.clear();
   }
 
   async #ensure(record: VolumeRecord): Promise<PublishedVolume> {
     try {
-      return (await this.#existing(record)) ?? (await this.#create(record));
+      return (await this.#existing(record)) ?? (await this.#create(record, true));
     } catch (thrown) {
       throw asPublishError(thrown);
     }
@@ -196,51 +221,29 @@ export class Volumes {
     return undefined;
   }
 
-  async #create(record: VolumeRecord): Promise<PublishedVolume> {
+  async #create(record: VolumeRecord, create: boolean): Promise<PublishedVolume> {
     const { records, answers } = this.#options;
     const { volumeId } = record;
     answers.requireMatch(record);
     const isNew = !records.has(volumeId);
+    this.#expected.setEnded(volumeId, false);
     try {
       await records.save(record);
-      const volume = await serveRecord(record, true, this.#options);
+      const volume = await serveRecord(record, create, this.#options);
       if (volume === undefined) {
         throw new CodedError('unavailable', 'target_path: its parent directory does not exist');
       }
-      if (this.#closed) {
+      if (this.#locks.isClosed) {
         // The next instance finds the record and the directory.
         await volume.close();
         throw shuttingDown();
       }
-      this.#volumes.set(volumeId, volume);
-      this.#unserved.delete(volumeId);
+      this.#nowServed(volume);
       answers.published(record);
       return volume;
     } catch (thrown) {
-      if (isNew && !this.#closed) records.remove(volumeId);
+      if (isNew && !this.#locks.isClosed) records.remove(volumeId);
       throw thrown;
     }
   }
-
-  #hasVolumeOf(podUid: string): boolean {
-    return [...this.#volumes.values()].some((volume) => volume.record.podUid === podUid);
-  }
-
-  async #exclusively(volumeId: string, act: () => Promise<void>): Promise<void> {
-    if (this.#closed) throw shuttingDown();
-    if (this.#busy.has(volumeId)) {
-      throw new CodedError('aborted', 'volume_id: another call for this volume is under way');
-    }
-    this.#busy.add(volumeId);
-    try {
-      await this.#swept.get(volumeId);
-      await act();
-    } finally {
-      this.#busy.delete(volumeId);
-    }
-  }
-}
-
-function shuttingDown(): CodedError {
-  return new CodedError('unavailable', 'the node plugin is shutting down');
 }

@@ -6,7 +6,8 @@ import { type ChannelCredentials, experimental } from '@grpc/grpc-js';
 
 /** PEM of authorities that may be replaced while a channel is there. */
 export type TlsAuthorities = {
-  readonly pem: Buffer;
+  /** Undefined while there are none: then nobody is connected to. */
+  readonly pem: Buffer | undefined;
   /** Tells of each replacement; returns how to stop that. */
   onChange(listener: () => void): () => void;
 };
@@ -52,7 +53,10 @@ class AuthorityProvider implements experimental.CertificateProvider {
   }
 
   addCaCertificateListener(listener: Listener): void {
-    const tell = () => listener({ caCertificate: this.#authorities.pem });
+    const tell = () => {
+      const { pem } = this.#authorities;
+      listener(pem === undefined ? null : { caCertificate: pem });
+    };
     this.#stops.set(listener, this.#authorities.onChange(tell));
     tell();
   }

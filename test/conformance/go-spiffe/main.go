@@ -36,6 +36,7 @@ func main() {
 	command, address, args := os.Args[1], os.Args[2], os.Args[3:]
 	commands := map[string]func(context.Context, string, []string) error{
 		"fetch": fetch, "serve": serve, "dial": dial, "jwt": jwt, "watch": watch,
+		"echo": echo, "call": call,
 	}
 	run, known := commands[command]
 	if !known {

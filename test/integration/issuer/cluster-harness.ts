@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { systemClock } from '../../../src/base/clock.ts';
 import { CodedError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/log.ts';
+import { COLLECTIONS } from '../../../src/cluster-view/cluster-view.ts';
 import { DEFAULT_IDENTITY_SETTINGS } from '../../../src/identity/settings.ts';
 import { AuthorityKeeper } from '../../../src/issuer/authority/authority-keeper.ts';
 import { AuthorityView } from '../../../src/issuer/authority/signing-authorities.ts';
-import { COLLECTIONS } from '../../../src/issuer/cluster/cluster-view.ts';
 import { SecretAuthorityStore } from '../../../src/issuer/cluster/secret-authority-store.ts';
 import { runIssuer } from '../../../src/issuer/main.ts';
 import { fixedAccess } from '../../../src/kube/kube-access.ts';
@@ -71,7 +71,11 @@ export class ClusterHarness {
 
   /** What the authority Job does. */
   async makeAuthorities(): Promise<void> {
-    await new AuthorityKeeper({
+    await this.keeper().settle();
+  }
+
+  keeper(): AuthorityKeeper {
+    return new AuthorityKeeper({
       trustDomain: TRUST_DOMAIN,
       jwtKeyType: 'ec-p256',
       store: this.store,
@@ -79,7 +83,7 @@ export class ClusterHarness {
       audit: new MemoryAuditLog(),
       log: silentLogger,
       isAlone: true,
-    }).settle();
+    });
   }
 
   /** Starts the issuer; resolves when both ports answer. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import { COLLECTIONS } from '../../../src/issuer/cluster/cluster-view.ts';
+import { COLLECTIONS } from '../../../src/cluster-view/cluster-view.ts';
 import { ClusterHarness, HEADER, type WorkloadClient } from './cluster-harness.ts';
 
 let cluster: ClusterHarness;

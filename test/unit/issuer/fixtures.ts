@@ -70,6 +70,10 @@ export class MapPodSource implements PodSource {
     return this.#pods.get(uid);
   }
 
+  isGone(uid: string): boolean {
+    return !this.#pods.has(uid);
+  }
+
   *podsOn(node: string): Iterable<IssuablePod> {
     for (const one of this.#pods.values()) if (one.node === node) yield one;
   }

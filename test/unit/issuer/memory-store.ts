@@ -20,6 +20,10 @@ export class MemoryStore implements AuthorityStore {
     return found && { version: String(found.version), value: JSON.parse(found.text) };
   }
 
+  async exists(name: DocumentName): Promise<boolean> {
+    return this.documents.has(name);
+  }
+
   async write(name: DocumentName, value: unknown, expected: string | undefined): Promise<void> {
     const operation = this.#begin(name);
     const current = this.documents.get(name);
@@ -31,9 +35,51 @@ export class MemoryStore implements AuthorityStore {
     this.onOperation('after', operation, name);
   }
 
+  async remove(name: DocumentName, expected: string): Promise<void> {
+    const operation = this.#begin(name);
+    const current = this.documents.get(name);
+    if ((current && String(current.version)) !== expected) {
+      throw new CodedError('aborted', `${name} has changed`);
+    }
+    this.documents.delete(name);
+    this.onOperation('after', operation, name);
+  }
+
   #begin(name: DocumentName): number {
     this.operations += 1;
     this.onOperation('before', this.operations, name);
     return this.operations;
   }
+}
+
+/** The same store for a role that may create the key of the standby root and not read it. */
+export class BlindStore implements AuthorityStore {
+  readonly #store: MemoryStore;
+
+  constructor(store: MemoryStore) {
+    this.#store = store;
+  }
+
+  async read(name: DocumentName): Promise<StoredDocument | undefined> {
+    if (name === 'standby-root-key') throw forbidden();
+    return await this.#store.read(name);
+  }
+
+  async exists(name: DocumentName): Promise<boolean> {
+    return await this.#store.exists(name);
+  }
+
+  async write(name: DocumentName, value: unknown, expected: string | undefined): Promise<void> {
+    if (name === 'standby-root-key' && expected !== undefined) throw forbidden();
+    await this.#store.write(name, value, expected);
+  }
+
+  async remove(name: DocumentName, expected: string): Promise<void> {
+    if (name === 'standby-root-key') throw forbidden();
+    await this.#store.remove(name, expected);
+  }
+}
+
+function forbidden(): CodedError {
+  return new CodedError('permission-denied', 'standby-root-key: forbidden');
 }

@@ -50,6 +50,13 @@ test('RG-08: alive is who answers a probe over the CSI socket', async () => {
   assert.equal(await ask('/healthz'), 503);
 });
 
+test('who gets ready to take over is alive, however long that takes, and not ready', async () => {
+  health.takingOver();
+  assert.deepEqual([await ask('/healthz'), await ask('/readyz')], [200, 503]);
+  health.started({ csiEndpoint: join(directory, 'csi.sock'), registration: () => 'waiting' });
+  assert.equal(await ask('/healthz'), 503, 'from then on it answers for itself');
+});
+
 test('ready is who is registered, or whom somebody else registers', async () => {
   assert.equal(await ask('/readyz'), 503);
   let state: RegistrationState | 'off' = 'waiting';

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file signet/issuer.proto.
  */
 export const file_signet_issuer: GenFile = /*@__PURE__*/
-  fileDesc("ChNzaWduZXQvaXNzdWVyLnByb3RvEhBzaWduZXQuaXNzdWVyLnYxIuABCgpOb2RlUmVwb3J0EigKBWhlbGxvGAEgASgLMhcuc2lnbmV0Lmlzc3Vlci52MS5IZWxsb0gAEjYKDGFja25vd2xlZGdlZBgCIAEoCzIeLnNpZ25ldC5pc3N1ZXIudjEuQWNrbm93bGVkZ2VkSAASMAoJcHVibGlzaGVkGAMgASgLMhsuc2lnbmV0Lmlzc3Vlci52MS5QdWJsaXNoZWRIABI0Cgt1bnB1Ymxpc2hlZBgEIAEoCzIdLnNpZ25ldC5pc3N1ZXIudjEuVW5wdWJsaXNoZWRIAEIICgZyZXBvcnQifwoFSGVsbG8SKAoEaGVsZBgBIAMoCzIaLnNpZ25ldC5pc3N1ZXIudjEuSGVsZFN2aWQSFwoPYnVuZGxlX3NlcXVlbmNlGAIgASgEEhsKE3Jlc3RyaWN0aW9uX3ZlcnNpb24YAyABKAQSFgoOcGx1Z2luX3ZlcnNpb24YBCABKAkiUAoISGVsZFN2aWQSDwoHcG9kX3VpZBgBIAEoCRIQCghlbnRyeV9pZBgCIAEoCRIOCgZzZXJpYWwYAyABKAwSEQoJbm90X2FmdGVyGAQgASgDIjAKDEFja25vd2xlZGdlZBIPCgdwb2RfdWlkGAEgASgJEg8KB3ZlcnNpb24YAiABKAQiHAoJUHVibGlzaGVkEg8KB3BvZF91aWQYASABKAkiHgoLVW5wdWJsaXNoZWQSDwoHcG9kX3VpZBgBIAEoCSLXAQoGVG9Ob2RlEiwKB2J1bmRsZXMYASABKAsyGS5zaWduZXQuaXNzdWVyLnYxLkJ1bmRsZXNIABI5Cg5wb2RfaWRlbnRpdGllcxgCIAEoCzIfLnNpZ25ldC5pc3N1ZXIudjEuUG9kSWRlbnRpdGllc0gAEi0KCHBvZF9nb25lGAMgASgLMhkuc2lnbmV0Lmlzc3Vlci52MS5Qb2RHb25lSAASKgoGc3luY2VkGAQgASgLMhguc2lnbmV0Lmlzc3Vlci52MS5TeW5jZWRIAEIJCgdtZXNzYWdlInoKB0J1bmRsZXMSJQoDb3duGAEgASgLMhguc2lnbmV0Lmlzc3Vlci52MS5CdW5kbGUSKwoJZmVkZXJhdGVkGAIgAygLMhguc2lnbmV0Lmlzc3Vlci52MS5CdW5kbGUSGwoTcmVzdHJpY3Rpb25fdmVyc2lvbhgDIAEoBCJjCgZCdW5kbGUSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEhgKEHg1MDlfYXV0aG9yaXRpZXMYAyADKAwSFwoPand0X2F1dGhvcml0aWVzGAQgASgMItQBCg1Qb2RJZGVudGl0aWVzEg8KB3BvZF91aWQYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPc2VydmljZV9hY2NvdW50GAQgASgJEg8KB3ZlcnNpb24YBSABKAQSKAoHZW50cmllcxgGIAMoCzIXLnNpZ25ldC5pc3N1ZXIudjEuRW50cnkSDwoHcmVmdXNhbBgHIAEoCRIsCgd2b2x1bWVzGAggAygLMhsuc2lnbmV0Lmlzc3Vlci52MS5Qb2RWb2x1bWUilgEKBUVudHJ5EhAKCGVudHJ5X2lkGAEgASgJEhEKCXNwaWZmZV9pZBgCIAEoCRIMCgRoaW50GAMgASgJEhYKDmZlZGVyYXRlc193aXRoGAQgAygJEhIKCmp3dF9kZW5pZWQYBSABKAgSFgoOY29udGVudF9kaWdlc3QYBiABKAwSFgoOand0X3NpbmdsZV91c2UYByABKAgijQEKCVBvZFZvbHVtZRIMCgRuYW1lGAEgASgJEj8KCmF0dHJpYnV0ZXMYAiADKAsyKy5zaWduZXQuaXNzdWVyLnYxLlBvZFZvbHVtZS5BdHRyaWJ1dGVzRW50cnkaMQoPQXR0cmlidXRlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiKwoHUG9kR29uZRIPCgdwb2RfdWlkGAEgASgJEg8KB3ZlcnNpb24YAiABKAQiGQoGU3luY2VkEg8KB3ZlcnNpb24YASABKAQiRQoUU2lnblg1MDlTdmlkc1JlcXVlc3QSLQoFaXRlbXMYASADKAsyHi5zaWduZXQuaXNzdWVyLnYxLlg1MDlTdmlkSXRlbSKBAQoMWDUwOVN2aWRJdGVtEg8KB3BvZF91aWQYASABKAkSEAoIZW50cnlfaWQYAiABKAkSGgoSZXhwZWN0ZWRfc3BpZmZlX2lkGAMgASgJEhQKCnAyNTZfcG9pbnQYBCABKAxIABIOCgRzcGtpGAUgASgMSABCDAoKcHVibGljX2tleSJKChVTaWduWDUwOVN2aWRzUmVzcG9uc2USMQoHcmVzdWx0cxgBIAMoCzIgLnNpZ25ldC5pc3N1ZXIudjEuWDUwOVN2aWRSZXN1bHQifAoOWDUwOVN2aWRSZXN1bHQSMgoGaXNzdWVkGAEgASgLMiAuc2lnbmV0Lmlzc3Vlci52MS5Jc3N1ZWRYNTA5U3ZpZEgAEiwKB3JlZnVzZWQYAiABKAsyGS5zaWduZXQuaXNzdWVyLnYxLlJlZnVzYWxIAEIICgZyZXN1bHQiRgoOSXNzdWVkWDUwOVN2aWQSDQoFY2hhaW4YASADKAwSEgoKbm90X2JlZm9yZRgCIAEoAxIRCglub3RfYWZ0ZXIYAyABKAMiKgoHUmVmdXNhbBIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCSJmChNTaWduSnd0U3ZpZHNSZXF1ZXN0Eg8KB3BvZF91aWQYASABKAkSLAoFaXRlbXMYAiADKAsyHS5zaWduZXQuaXNzdWVyLnYxLkp3dFN2aWRJdGVtEhAKCGF1ZGllbmNlGAMgAygJIjsKC0p3dFN2aWRJdGVtEhAKCGVudHJ5X2lkGAEgASgJEhoKEmV4cGVjdGVkX3NwaWZmZV9pZBgCIAEoCSJIChRTaWduSnd0U3ZpZHNSZXNwb25zZRIwCgdyZXN1bHRzGAEgAygLMh8uc2lnbmV0Lmlzc3Vlci52MS5Kd3RTdmlkUmVzdWx0InoKDUp3dFN2aWRSZXN1bHQSMQoGaXNzdWVkGAEgASgLMh8uc2lnbmV0Lmlzc3Vlci52MS5Jc3N1ZWRKd3RTdmlkSAASLAoHcmVmdXNlZBgCIAEoCzIZLnNpZ25ldC5pc3N1ZXIudjEuUmVmdXNhbEgAQggKBnJlc3VsdCJFCg1Jc3N1ZWRKd3RTdmlkEg0KBXRva2VuGAEgASgJEhEKCWlzc3VlZF9hdBgCIAEoAxISCgpleHBpcmVzX2F0GAMgASgDMo4CCgZJc3N1ZXISQwoFV2F0Y2gSHC5zaWduZXQuaXNzdWVyLnYxLk5vZGVSZXBvcnQaGC5zaWduZXQuaXNzdWVyLnYxLlRvTm9kZSgBMAESYAoNU2lnblg1MDlTdmlkcxImLnNpZ25ldC5pc3N1ZXIudjEuU2lnblg1MDlTdmlkc1JlcXVlc3QaJy5zaWduZXQuaXNzdWVyLnYxLlNpZ25YNTA5U3ZpZHNSZXNwb25zZRJdCgxTaWduSnd0U3ZpZHMSJS5zaWduZXQuaXNzdWVyLnYxLlNpZ25Kd3RTdmlkc1JlcXVlc3QaJi5zaWduZXQuaXNzdWVyLnYxLlNpZ25Kd3RTdmlkc1Jlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChNzaWduZXQvaXNzdWVyLnByb3RvEhBzaWduZXQuaXNzdWVyLnYxIpcCCgpOb2RlUmVwb3J0EigKBWhlbGxvGAEgASgLMhcuc2lnbmV0Lmlzc3Vlci52MS5IZWxsb0gAEjYKDGFja25vd2xlZGdlZBgCIAEoCzIeLnNpZ25ldC5pc3N1ZXIudjEuQWNrbm93bGVkZ2VkSAASMAoJcHVibGlzaGVkGAMgASgLMhsuc2lnbmV0Lmlzc3Vlci52MS5QdWJsaXNoZWRIABI0Cgt1bnB1Ymxpc2hlZBgEIAEoCzIdLnNpZ25ldC5pc3N1ZXIudjEuVW5wdWJsaXNoZWRIABI1Cgxmb3VuZF90cmFjZXMYBSABKAsyHS5zaWduZXQuaXNzdWVyLnYxLkZvdW5kVHJhY2VzSABCCAoGcmVwb3J0In8KBUhlbGxvEigKBGhlbGQYASADKAsyGi5zaWduZXQuaXNzdWVyLnYxLkhlbGRTdmlkEhcKD2J1bmRsZV9zZXF1ZW5jZRgCIAEoBBIbChNyZXN0cmljdGlvbl92ZXJzaW9uGAMgASgEEhYKDnBsdWdpbl92ZXJzaW9uGAQgASgJIlAKCEhlbGRTdmlkEg8KB3BvZF91aWQYASABKAkSEAoIZW50cnlfaWQYAiABKAkSDgoGc2VyaWFsGAMgASgMEhEKCW5vdF9hZnRlchgEIAEoAyIwCgxBY2tub3dsZWRnZWQSDwoHcG9kX3VpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgEIhwKCVB1Ymxpc2hlZBIPCgdwb2RfdWlkGAEgASgJIh4KC1VucHVibGlzaGVkEg8KB3BvZF91aWQYASABKAkiHwoLRm91bmRUcmFjZXMSEAoIcG9kX3VpZHMYASADKAki1wEKBlRvTm9kZRIsCgdidW5kbGVzGAEgASgLMhkuc2lnbmV0Lmlzc3Vlci52MS5CdW5kbGVzSAASOQoOcG9kX2lkZW50aXRpZXMYAiABKAsyHy5zaWduZXQuaXNzdWVyLnYxLlBvZElkZW50aXRpZXNIABItCghwb2RfZ29uZRgDIAEoCzIZLnNpZ25ldC5pc3N1ZXIudjEuUG9kR29uZUgAEioKBnN5bmNlZBgEIAEoCzIYLnNpZ25ldC5pc3N1ZXIudjEuU3luY2VkSABCCQoHbWVzc2FnZSJ6CgdCdW5kbGVzEiUKA293bhgBIAEoCzIYLnNpZ25ldC5pc3N1ZXIudjEuQnVuZGxlEisKCWZlZGVyYXRlZBgCIAMoCzIYLnNpZ25ldC5pc3N1ZXIudjEuQnVuZGxlEhsKE3Jlc3RyaWN0aW9uX3ZlcnNpb24YAyABKAQiYwoGQnVuZGxlEhQKDHRydXN0X2RvbWFpbhgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoBBIYChB4NTA5X2F1dGhvcml0aWVzGAMgAygMEhcKD2p3dF9hdXRob3JpdGllcxgEIAEoDCLUAQoNUG9kSWRlbnRpdGllcxIPCgdwb2RfdWlkGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRIMCgRuYW1lGAMgASgJEhcKD3NlcnZpY2VfYWNjb3VudBgEIAEoCRIPCgd2ZXJzaW9uGAUgASgEEigKB2VudHJpZXMYBiADKAsyFy5zaWduZXQuaXNzdWVyLnYxLkVudHJ5Eg8KB3JlZnVzYWwYByABKAkSLAoHdm9sdW1lcxgIIAMoCzIbLnNpZ25ldC5pc3N1ZXIudjEuUG9kVm9sdW1lIpYBCgVFbnRyeRIQCghlbnRyeV9pZBgBIAEoCRIRCglzcGlmZmVfaWQYAiABKAkSDAoEaGludBgDIAEoCRIWCg5mZWRlcmF0ZXNfd2l0aBgEIAMoCRISCgpqd3RfZGVuaWVkGAUgASgIEhYKDmNvbnRlbnRfZGlnZXN0GAYgASgMEhYKDmp3dF9zaW5nbGVfdXNlGAcgASgIIo0BCglQb2RWb2x1bWUSDAoEbmFtZRgBIAEoCRI/CgphdHRyaWJ1dGVzGAIgAygLMisuc2lnbmV0Lmlzc3Vlci52MS5Qb2RWb2x1bWUuQXR0cmlidXRlc0VudHJ5GjEKD0F0dHJpYnV0ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIisKB1BvZEdvbmUSDwoHcG9kX3VpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgEIhkKBlN5bmNlZBIPCgd2ZXJzaW9uGAEgASgEIkUKFFNpZ25YNTA5U3ZpZHNSZXF1ZXN0Ei0KBWl0ZW1zGAEgAygLMh4uc2lnbmV0Lmlzc3Vlci52MS5YNTA5U3ZpZEl0ZW0igQEKDFg1MDlTdmlkSXRlbRIPCgdwb2RfdWlkGAEgASgJEhAKCGVudHJ5X2lkGAIgASgJEhoKEmV4cGVjdGVkX3NwaWZmZV9pZBgDIAEoCRIUCgpwMjU2X3BvaW50GAQgASgMSAASDgoEc3BraRgFIAEoDEgAQgwKCnB1YmxpY19rZXkiSgoVU2lnblg1MDlTdmlkc1Jlc3BvbnNlEjEKB3Jlc3VsdHMYASADKAsyIC5zaWduZXQuaXNzdWVyLnYxLlg1MDlTdmlkUmVzdWx0InwKDlg1MDlTdmlkUmVzdWx0EjIKBmlzc3VlZBgBIAEoCzIgLnNpZ25ldC5pc3N1ZXIudjEuSXNzdWVkWDUwOVN2aWRIABIsCgdyZWZ1c2VkGAIgASgLMhkuc2lnbmV0Lmlzc3Vlci52MS5SZWZ1c2FsSABCCAoGcmVzdWx0IkYKDklzc3VlZFg1MDlTdmlkEg0KBWNoYWluGAEgAygMEhIKCm5vdF9iZWZvcmUYAiABKAMSEQoJbm90X2FmdGVyGAMgASgDIioKB1JlZnVzYWwSDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiZgoTU2lnbkp3dFN2aWRzUmVxdWVzdBIPCgdwb2RfdWlkGAEgASgJEiwKBWl0ZW1zGAIgAygLMh0uc2lnbmV0Lmlzc3Vlci52MS5Kd3RTdmlkSXRlbRIQCghhdWRpZW5jZRgDIAMoCSI7CgtKd3RTdmlkSXRlbRIQCghlbnRyeV9pZBgBIAEoCRIaChJleHBlY3RlZF9zcGlmZmVfaWQYAiABKAkiSAoUU2lnbkp3dFN2aWRzUmVzcG9uc2USMAoHcmVzdWx0cxgBIAMoCzIfLnNpZ25ldC5pc3N1ZXIudjEuSnd0U3ZpZFJlc3VsdCJ6Cg1Kd3RTdmlkUmVzdWx0EjEKBmlzc3VlZBgBIAEoCzIfLnNpZ25ldC5pc3N1ZXIudjEuSXNzdWVkSnd0U3ZpZEgAEiwKB3JlZnVzZWQYAiABKAsyGS5zaWduZXQuaXNzdWVyLnYxLlJlZnVzYWxIAEIICgZyZXN1bHQiRQoNSXNzdWVkSnd0U3ZpZBINCgV0b2tlbhgBIAEoCRIRCglpc3N1ZWRfYXQYAiABKAMSEgoKZXhwaXJlc19hdBgDIAEoAzKOAgoGSXNzdWVyEkMKBVdhdGNoEhwuc2lnbmV0Lmlzc3Vlci52MS5Ob2RlUmVwb3J0Ghguc2lnbmV0Lmlzc3Vlci52MS5Ub05vZGUoATABEmAKDVNpZ25YNTA5U3ZpZHMSJi5zaWduZXQuaXNzdWVyLnYxLlNpZ25YNTA5U3ZpZHNSZXF1ZXN0Gicuc2lnbmV0Lmlzc3Vlci52MS5TaWduWDUwOVN2aWRzUmVzcG9uc2USXQoMU2lnbkp3dFN2aWRzEiUuc2lnbmV0Lmlzc3Vlci52MS5TaWduSnd0U3ZpZHNSZXF1ZXN0GiYuc2lnbmV0Lmlzc3Vlci52MS5TaWduSnd0U3ZpZHNSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * @generated from message signet.issuer.v1.NodeReport
@@ -47,6 +47,12 @@ export type NodeReport = Message<"signet.issuer.v1.NodeReport"> & {
      */
     value: Unpublished;
     case: "unpublished";
+  } | {
+    /**
+     * @generated from field: signet.issuer.v1.FoundTraces found_traces = 5;
+     */
+    value: FoundTraces;
+    case: "foundTraces";
   } | { case: undefined; value?: undefined };
 };
 
@@ -184,6 +190,26 @@ export const UnpublishedSchema: GenMessage<Unpublished> = /*@__PURE__*/
   messageDesc(file_signet_issuer, 5);
 
 /**
+ * Pods that left volumes on the node and that the node knows nothing of. PodGone is the answer for
+ * each that certainly does not exist any more; for the others there is none.
+ *
+ * @generated from message signet.issuer.v1.FoundTraces
+ */
+export type FoundTraces = Message<"signet.issuer.v1.FoundTraces"> & {
+  /**
+   * @generated from field: repeated string pod_uids = 1;
+   */
+  podUids: string[];
+};
+
+/**
+ * Describes the message signet.issuer.v1.FoundTraces.
+ * Use `create(FoundTracesSchema)` to create a new message.
+ */
+export const FoundTracesSchema: GenMessage<FoundTraces> = /*@__PURE__*/
+  messageDesc(file_signet_issuer, 6);
+
+/**
  * @generated from message signet.issuer.v1.ToNode
  */
 export type ToNode = Message<"signet.issuer.v1.ToNode"> & {
@@ -222,7 +248,7 @@ export type ToNode = Message<"signet.issuer.v1.ToNode"> & {
  * Use `create(ToNodeSchema)` to create a new message.
  */
 export const ToNodeSchema: GenMessage<ToNode> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 6);
+  messageDesc(file_signet_issuer, 7);
 
 /**
  * The trust domain's own bundle and every federated one the node may need.
@@ -251,7 +277,7 @@ export type Bundles = Message<"signet.issuer.v1.Bundles"> & {
  * Use `create(BundlesSchema)` to create a new message.
  */
 export const BundlesSchema: GenMessage<Bundles> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 7);
+  messageDesc(file_signet_issuer, 8);
 
 /**
  * @generated from message signet.issuer.v1.Bundle
@@ -287,7 +313,7 @@ export type Bundle = Message<"signet.issuer.v1.Bundle"> & {
  * Use `create(BundleSchema)` to create a new message.
  */
 export const BundleSchema: GenMessage<Bundle> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 8);
+  messageDesc(file_signet_issuer, 9);
 
 /**
  * One pod's whole answer. No entries and a `refusal` means: known, and nothing to serve.
@@ -345,7 +371,7 @@ export type PodIdentities = Message<"signet.issuer.v1.PodIdentities"> & {
  * Use `create(PodIdentitiesSchema)` to create a new message.
  */
 export const PodIdentitiesSchema: GenMessage<PodIdentities> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 9);
+  messageDesc(file_signet_issuer, 10);
 
 /**
  * @generated from message signet.issuer.v1.Entry
@@ -398,7 +424,7 @@ export type Entry = Message<"signet.issuer.v1.Entry"> & {
  * Use `create(EntrySchema)` to create a new message.
  */
 export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 10);
+  messageDesc(file_signet_issuer, 11);
 
 /**
  * @generated from message signet.issuer.v1.PodVolume
@@ -420,7 +446,7 @@ export type PodVolume = Message<"signet.issuer.v1.PodVolume"> & {
  * Use `create(PodVolumeSchema)` to create a new message.
  */
 export const PodVolumeSchema: GenMessage<PodVolume> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 11);
+  messageDesc(file_signet_issuer, 12);
 
 /**
  * The pod object is gone: nothing is signed for it any more. Its socket ends by unpublish.
@@ -444,7 +470,7 @@ export type PodGone = Message<"signet.issuer.v1.PodGone"> & {
  * Use `create(PodGoneSchema)` to create a new message.
  */
 export const PodGoneSchema: GenMessage<PodGone> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 12);
+  messageDesc(file_signet_issuer, 13);
 
 /**
  * All pods of the node were sent once; what was not named is not known to this view.
@@ -463,7 +489,7 @@ export type Synced = Message<"signet.issuer.v1.Synced"> & {
  * Use `create(SyncedSchema)` to create a new message.
  */
 export const SyncedSchema: GenMessage<Synced> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 13);
+  messageDesc(file_signet_issuer, 14);
 
 /**
  * @generated from message signet.issuer.v1.SignX509SvidsRequest
@@ -480,7 +506,7 @@ export type SignX509SvidsRequest = Message<"signet.issuer.v1.SignX509SvidsReques
  * Use `create(SignX509SvidsRequestSchema)` to create a new message.
  */
 export const SignX509SvidsRequestSchema: GenMessage<SignX509SvidsRequest> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 14);
+  messageDesc(file_signet_issuer, 15);
 
 /**
  * @generated from message signet.issuer.v1.X509SvidItem
@@ -530,7 +556,7 @@ export type X509SvidItem = Message<"signet.issuer.v1.X509SvidItem"> & {
  * Use `create(X509SvidItemSchema)` to create a new message.
  */
 export const X509SvidItemSchema: GenMessage<X509SvidItem> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 15);
+  messageDesc(file_signet_issuer, 16);
 
 /**
  * @generated from message signet.issuer.v1.SignX509SvidsResponse
@@ -547,7 +573,7 @@ export type SignX509SvidsResponse = Message<"signet.issuer.v1.SignX509SvidsRespo
  * Use `create(SignX509SvidsResponseSchema)` to create a new message.
  */
 export const SignX509SvidsResponseSchema: GenMessage<SignX509SvidsResponse> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 16);
+  messageDesc(file_signet_issuer, 17);
 
 /**
  * @generated from message signet.issuer.v1.X509SvidResult
@@ -576,7 +602,7 @@ export type X509SvidResult = Message<"signet.issuer.v1.X509SvidResult"> & {
  * Use `create(X509SvidResultSchema)` to create a new message.
  */
 export const X509SvidResultSchema: GenMessage<X509SvidResult> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 17);
+  messageDesc(file_signet_issuer, 18);
 
 /**
  * @generated from message signet.issuer.v1.IssuedX509Svid
@@ -605,7 +631,7 @@ export type IssuedX509Svid = Message<"signet.issuer.v1.IssuedX509Svid"> & {
  * Use `create(IssuedX509SvidSchema)` to create a new message.
  */
 export const IssuedX509SvidSchema: GenMessage<IssuedX509Svid> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 18);
+  messageDesc(file_signet_issuer, 19);
 
 /**
  * @generated from message signet.issuer.v1.Refusal
@@ -627,7 +653,7 @@ export type Refusal = Message<"signet.issuer.v1.Refusal"> & {
  * Use `create(RefusalSchema)` to create a new message.
  */
 export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 19);
+  messageDesc(file_signet_issuer, 20);
 
 /**
  * @generated from message signet.issuer.v1.SignJwtSvidsRequest
@@ -654,7 +680,7 @@ export type SignJwtSvidsRequest = Message<"signet.issuer.v1.SignJwtSvidsRequest"
  * Use `create(SignJwtSvidsRequestSchema)` to create a new message.
  */
 export const SignJwtSvidsRequestSchema: GenMessage<SignJwtSvidsRequest> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 20);
+  messageDesc(file_signet_issuer, 21);
 
 /**
  * @generated from message signet.issuer.v1.JwtSvidItem
@@ -676,7 +702,7 @@ export type JwtSvidItem = Message<"signet.issuer.v1.JwtSvidItem"> & {
  * Use `create(JwtSvidItemSchema)` to create a new message.
  */
 export const JwtSvidItemSchema: GenMessage<JwtSvidItem> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 21);
+  messageDesc(file_signet_issuer, 22);
 
 /**
  * @generated from message signet.issuer.v1.SignJwtSvidsResponse
@@ -693,7 +719,7 @@ export type SignJwtSvidsResponse = Message<"signet.issuer.v1.SignJwtSvidsRespons
  * Use `create(SignJwtSvidsResponseSchema)` to create a new message.
  */
 export const SignJwtSvidsResponseSchema: GenMessage<SignJwtSvidsResponse> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 22);
+  messageDesc(file_signet_issuer, 23);
 
 /**
  * @generated from message signet.issuer.v1.JwtSvidResult
@@ -722,7 +748,7 @@ export type JwtSvidResult = Message<"signet.issuer.v1.JwtSvidResult"> & {
  * Use `create(JwtSvidResultSchema)` to create a new message.
  */
 export const JwtSvidResultSchema: GenMessage<JwtSvidResult> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 23);
+  messageDesc(file_signet_issuer, 24);
 
 /**
  * @generated from message signet.issuer.v1.IssuedJwtSvid
@@ -749,7 +775,7 @@ export type IssuedJwtSvid = Message<"signet.issuer.v1.IssuedJwtSvid"> & {
  * Use `create(IssuedJwtSvidSchema)` to create a new message.
  */
 export const IssuedJwtSvidSchema: GenMessage<IssuedJwtSvid> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 24);
+  messageDesc(file_signet_issuer, 25);
 
 /**
  * @generated from service signet.issuer.v1.Issuer

@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
-import { silentLogger } from '../../../../src/base/log.ts';
-import { AuthorityKeeper } from '../../../../src/issuer/authority/authority-keeper.ts';
 import {
   type AuthorityState,
   activeOf,
   readState,
-} from '../../../../src/issuer/authority/authority-state.ts';
+} from '../../../../src/authorities/authority-state.ts';
+import { silentLogger } from '../../../../src/base/log.ts';
+import { AuthorityKeeper } from '../../../../src/issuer/authority/authority-keeper.ts';
 import {
   type DocumentName,
   KEY_DOCUMENTS,
@@ -261,8 +261,9 @@ test('a view that cannot read a newer state keeps what it has', async () => {
   const older = store.documents.get('state') ?? assert.fail();
   const rolledBack = { ...stateOf(store), sequence: 1 };
   store.documents.set('state', { version: older.version + 1, text: JSON.stringify(rolledBack) });
-  await assert.rejects(view.refresh(), { reason: 'StateDamaged' });
+  await assert.rejects(view.refresh(), { reason: 'StateRolledBack' });
   assert.equal(view.current.value, before);
+  assert.ok(view.hasGoneBack);
 });
 
 const MIX_UPS: readonly [string, (state: AuthorityState) => unknown][] = [

@@ -4,18 +4,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  type AuthorityStep,
-  applyStep,
-  DEFAULT_SETTINGS,
-  nextStep,
-} from '../../../../src/issuer/authority/authority-plan.ts';
-import {
   type Authority,
   type AuthorityState,
   activeOf,
   emptyState,
   isInBundle,
-} from '../../../../src/issuer/authority/authority-state.ts';
+} from '../../../../src/authorities/authority-state.ts';
+import { DEFAULT_SETTINGS, nextStep } from '../../../../src/issuer/authority/authority-plan.ts';
+import { type AuthorityStep, applyStep } from '../../../../src/issuer/authority/authority-steps.ts';
 import type { TrustDomain } from '../../../../src/spiffe/spiffe-id.ts';
 
 const HOUR = 3600;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
+import { ClusterView, COLLECTIONS } from '../../../../src/cluster-view/cluster-view.ts';
 import { IdentityView } from '../../../../src/identity/identity-view.ts';
 import { DEFAULT_IDENTITY_SETTINGS } from '../../../../src/identity/settings.ts';
 import { ClusterPodSource } from '../../../../src/issuer/cluster/cluster-pod-source.ts';
-import { ClusterView, COLLECTIONS } from '../../../../src/issuer/cluster/cluster-view.ts';
 import { IdentityPodSource } from '../../../../src/issuer/identity-pod-source.ts';
 import { KubeHarness } from '../../kube/kube-harness.ts';
 import { TRUST_DOMAIN } from '../fixtures.ts';
@@ -109,8 +109,10 @@ test('a change is in the view with the version of the change', async () => {
   assert.equal(pods.pod('p')?.version, BigInt(kube.api.version));
   kube.api.delete(COLLECTIONS.ClusterSPIFFEID, 'one');
   await kube.until(() => idOf('p') === '');
+  assert.equal(pods.isGone('p'), false);
   kube.api.delete(COLLECTIONS.Pod, 'p', 'n');
-  await kube.until(() => idOf('p') === 'unknown');
+  await kube.until(() => pods.isGone('p'));
+  assert.equal(idOf('p'), 'unknown');
   assert.equal(pods.version, BigInt(kube.api.version));
 });
 
@@ -179,7 +181,7 @@ test('nothing is fresh before every kind was seen', async () => {
   await kube.until(() => idOf('p') !== 'unknown');
   const end = kube.clock.now() + 5000;
   await kube.until(() => kube.clock.now() >= end, 500);
-  assert.deepEqual([view.isReady, pods.isFresh()], [false, false]);
+  assert.deepEqual([view.isReady, pods.isFresh(), pods.isGone('other')], [false, false, false]);
   kube.api.faults.length = 0;
   await kube.until(() => pods.isFresh(), 500);
 });
@@ -193,10 +195,10 @@ test('watches that stall while the API server answers make the view stale', asyn
   kube.api.faults.push({ on: ({ path }) => collections.includes(path), act: 'stall' });
   await kube.clock.advance(89_000);
   await kube.client.send({ method: 'GET', path: '/api/v1/namespaces/n' });
-  assert.equal(pods.isFresh(), true);
+  assert.deepEqual([pods.isFresh(), pods.isGone('other')], [true, true]);
   await kube.clock.advance(2000);
   await kube.client.send({ method: 'GET', path: '/api/v1/namespaces/n' });
-  assert.equal(pods.isFresh(), false);
+  assert.deepEqual([pods.isFresh(), pods.isGone('other')], [false, false]);
 });
 
 test('the slowest of the watches is what counts', async () => {

@@ -44,6 +44,7 @@ test('every document is an object of its own; only the public state is no Secret
   for (const name of DOCUMENTS) await store.write(name, { name }, undefined);
   const names = kube.api.all(SECRETS).map(({ metadata }) => metadata.name);
   assert.deepEqual(names.toSorted(), [
+    'signet-controller-serving',
     'signet-issuer-serving',
     'signet-issuing-keys',
     'signet-root-key',

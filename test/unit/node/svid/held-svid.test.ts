@@ -24,6 +24,7 @@ const held: HeldSvid = {
   notBefore: 1000,
   notAfter: 5000,
   receivedAt: 62_000,
+  rootName: '30',
   renewAt: 3000,
 };
 

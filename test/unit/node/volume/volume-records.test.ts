@@ -80,9 +80,11 @@ test('fields that are not a record’s are not taken over', () => {
   assert.deepEqual(load().records, [record]);
 });
 
-test('what a crash left half written is removed at the next start', () => {
+test('what a crash left half written is never read, and removed at the next start', () => {
   writeFileSync(join(directory, `.${volumeId}.tmp`), '{');
   assert.deepEqual(load(), { records: [], broken: [] });
+  assert.equal(readdirSync(directory).length, 1, 'another instance may be writing it');
+  new VolumeRecords(directory).removeUnfinished();
   assert.deepEqual(readdirSync(directory), []);
 });
 

@@ -1,0 +1,97 @@
+// The steps of an authority's life, and the state after each. Pure: time and new authorities come in.
+
+import {
+  type Authority,
+  type AuthorityKind,
+  type AuthorityOrder,
+  type AuthorityPhase,
+  type AuthorityState,
+  activeOf,
+  isInBundle,
+} from '../../authorities/authority-state.ts';
+
+export type AuthorityStep =
+  /** Make a key and certificate; enters the state as prepared, its key is stored after that. */
+  | { readonly kind: 'create'; readonly authority: AuthorityKind; readonly parent?: string }
+  | { readonly kind: 'publish'; readonly id: string }
+  /** Becomes the one that signs; the one before retires in the same write. */
+  | { readonly kind: 'activate'; readonly id: string }
+  | { readonly kind: 'remove'; readonly id: string };
+
+/** The state after a step; `made` is the new authority of a `create`. */
+export function applyStep(
+  state: AuthorityState,
+  step: AuthorityStep,
+  { now, made }: { now: number; made?: Authority },
+): AuthorityState {
+  switch (step.kind) {
+    case 'create':
+      if (made === undefined) throw new TypeError('create without an authority');
+      return withAuthorities(state, [...state.authorities, made], now);
+    case 'publish':
+      return withAuthorities(state, move(state, step.id, { phase: 'published', at: now }), now);
+    case 'activate':
+      return withAuthorities(state, activate(state, step.id, now), now);
+    case 'remove':
+      return withAuthorities(
+        state,
+        state.authorities.filter((authority) => authority.id !== step.id),
+        now,
+      );
+  }
+}
+
+function activate(state: AuthorityState, id: string, now: number): readonly Authority[] {
+  const kind = state.authorities.find((authority) => authority.id === id)?.kind;
+  const before = kind === undefined ? undefined : activeOf(state, kind);
+  const moved = move(state, id, { phase: 'active', at: now });
+  if (before === undefined) return moved;
+  return move({ ...state, authorities: moved }, before.id, { phase: 'retired', at: now });
+}
+
+const DATE_OF = {
+  prepared: 'preparedAt',
+  published: 'publishedAt',
+  active: 'activatedAt',
+  retired: 'retiredAt',
+} as const;
+
+function move(
+  state: AuthorityState,
+  id: string,
+  to: { phase: AuthorityPhase; at: number },
+): readonly Authority[] {
+  return state.authorities.map((authority) =>
+    authority.id === id ? { ...authority, phase: to.phase, [DATE_OF[to.phase]]: to.at } : authority,
+  );
+}
+
+/** What an operator wants of one authority; nothing changes by it but what the plan makes of it. */
+export function withOrder(
+  state: AuthorityState,
+  id: string,
+  order: AuthorityOrder,
+): AuthorityState {
+  const authorities = state.authorities.map((authority) =>
+    authority.id === id ? { ...authority, order } : authority,
+  );
+  return { ...state, authorities };
+}
+
+// SPIFFE bundle §4.1.1: the sequence changes with the content and only rises. The epoch as a floor
+// keeps it rising even where an older state was restored.
+function withAuthorities(
+  state: AuthorityState,
+  authorities: readonly Authority[],
+  now: number,
+): AuthorityState {
+  const shown = (all: readonly Authority[]) =>
+    all
+      .filter(isInBundle)
+      .map(({ id }) => id)
+      .toSorted()
+      .join();
+  const changed = shown(authorities) !== shown(state.authorities);
+  const sequence = changed ? Math.max(state.sequence + 1, now) : state.sequence;
+  return { ...state, authorities, sequence };
+}

@@ -1,0 +1,39 @@
+// What the machine must have: Linux, root, and a few Debian packages, installed when they are missing.
+
+import { existsSync } from 'node:fs';
+import { attempt, run } from './commands.ts';
+
+/** Package and a file it brings. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  containerd: '/usr/bin/containerd',
+  runc: '/usr/sbin/runc',
+  'containernetworking-plugins': '/usr/lib/cni/bridge',
+  iptables: '/usr/sbin/iptables',
+  iproute2: '/usr/sbin/ip',
+  conntrack: '/usr/sbin/conntrack',
+  gcc: '/usr/bin/gcc',
+  'libc6-dev': '/usr/include/stdlib.h',
+  'busybox-static': '/usr/bin/busybox',
+  'util-linux': '/usr/bin/nsenter',
+};
+const INSTALL_MS = 300_000;
+
+/** Why no cluster can run here, or undefined. */
+export function unfit(): string | undefined {
+  if (process.platform !== 'linux') return 'the cluster tests need Linux';
+  if (process.getuid?.() !== 0) return 'the cluster tests need root';
+  return undefined;
+}
+
+export async function ensurePackages(): Promise<void> {
+  const missing = Object.keys(PACKAGES).filter((name) => !existsSync(PACKAGES[name] ?? ''));
+  if (missing.length === 0) return;
+  if ((await attempt(['apt-get', '--version'])).status !== 0) {
+    throw new Error(`please install: ${missing.join(', ')}`);
+  }
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  await run(['apt-get', 'update', '-q'], { env, timeoutMs: INSTALL_MS });
+  // Services of these packages would start on the machine itself; here each node starts its own.
+  const install = ['apt-get', 'install', '-q', '-y', '--no-install-recommends', ...missing];
+  await run(['env', 'RUNLEVEL=1', ...install], { env, timeoutMs: INSTALL_MS });
+}
