@@ -54,7 +54,7 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
   [
     'render',
     {
-      help: 'show what policies make of saved objects, offline',
+      help: 'show what policies would give pods, with nothing applied',
       load: async () => (await import('./cli/render.ts')).renderCommand,
       isLocal: true,
     },
@@ -62,7 +62,7 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
   [
     'explain',
     {
-      help: 'show why a pod of a dev directory has its identities, offline',
+      help: 'show why a pod has its identities, or none',
       load: async () => (await import('./cli/explain.ts')).explainCommand,
       isLocal: true,
     },
