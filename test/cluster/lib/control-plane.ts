@@ -133,7 +133,10 @@ export class ControlPlane {
     await this.ready();
   }
 
-  /** Brings back a snapshot, with its resource versions: everybody's watches are in the future then. */
+  /**
+   * Brings back a snapshot, with its resource versions: clients hold newer ones then. Kubernetes' own
+   * components are restarted, as its documentation asks for; `Cluster.restore` does those of nodes.
+   */
   async restore(snapshot: string): Promise<void> {
     await this.apiServer.stop('SIGKILL');
     await this.etcd.stop();
@@ -144,6 +147,9 @@ export class ControlPlane {
     this.etcd.start();
     this.apiServer.start();
     await this.ready();
+    for (const component of [this.controllerManager, this.scheduler, this.dns]) {
+      await component.restart('SIGKILL');
+    }
   }
 
   #startEtcd(): void {
