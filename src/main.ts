@@ -68,6 +68,14 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     },
   ],
   [
+    'revoke',
+    {
+      help: 'take identities away, and give them back',
+      load: async () => (await import('./cli/revoke.ts')).revokeCommand,
+      isLocal: true,
+    },
+  ],
+  [
     'check',
     {
       help: 'say what a cluster lacks, before or after an installation',

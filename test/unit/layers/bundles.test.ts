@@ -110,6 +110,16 @@ const CONTENTS: readonly Contents[] = [
     ],
   },
   {
+    command: 'src/cli/revoke.ts',
+    has: ['src/kube/kubeconfig/', 'src/identity/', 'node_modules/yaml/'],
+    hasNot: [
+      'src/issuer/main.ts',
+      'src/node/main.ts',
+      'node_modules/@peculiar/',
+      'node_modules/@grpc/',
+    ],
+  },
+  {
     command: 'src/cli/dev.ts',
     has: ['src/node/main.ts', 'src/issuer/', 'node_modules/@peculiar/', 'node_modules/yaml/'],
     hasNot: ['client/', 'test/', 'src/cli/node.ts', 'node_modules/@kubernetes/'],
