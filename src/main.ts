@@ -76,6 +76,14 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     },
   ],
   [
+    'svid',
+    {
+      help: 'fetch, watch and inspect SVIDs',
+      load: async () => (await import('./cli/svid.ts')).svidCommand,
+      isLocal: true,
+    },
+  ],
+  [
     'check',
     {
       help: 'say what a cluster lacks, before or after an installation',

@@ -120,6 +120,19 @@ const CONTENTS: readonly Contents[] = [
     ],
   },
   {
+    command: 'src/cli/svid.ts',
+    has: ['src/transport/grpc/', 'src/spiffe/', 'node_modules/yaml/'],
+    hasNot: [
+      'client/',
+      'src/kube/',
+      'src/identity/',
+      'src/issuer/',
+      'src/node/',
+      'src/dev/',
+      'node_modules/@peculiar/',
+    ],
+  },
+  {
     command: 'src/cli/dev.ts',
     has: ['src/node/main.ts', 'src/issuer/', 'node_modules/@peculiar/', 'node_modules/yaml/'],
     hasNot: ['client/', 'test/', 'src/cli/node.ts', 'node_modules/@kubernetes/'],
