@@ -2,10 +2,10 @@
 // there is nothing but its files.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Metafile } from 'esbuild';
 import { buildProgram } from '../../../scripts/build.ts';
@@ -187,6 +187,19 @@ test('the program and each command run from the files alone', async () => {
     assert.match(out, new RegExp(`^usage: signet ${name}`));
     assert.equal(err, '');
   }
+});
+
+test('kubectl finds the program as its plugin, through a link, with flags behind the verb', () => {
+  const bin = join(directory, 'bin');
+  mkdirSync(bin);
+  symlinkSync(join(directory, 'kubectl-spiffe'), join(bin, 'kubectl-spiffe'));
+  const env = { PATH: `${bin}:${dirname(process.execPath)}:/usr/bin:/bin` };
+  const options = { cwd: bin, env, encoding: 'utf8' } as const;
+  const help = spawnSync('kubectl-spiffe', ['explain', '--help'], options);
+  assert.equal(help.status, 0, help.stderr);
+  assert.match(help.stdout, /^usage: signet explain pod\/NAME/);
+  const failed = spawnSync('kubectl-spiffe', ['explain', 'pod/a b', '--dir', '/nowhere'], options);
+  assert.equal(failed.status, 2);
 });
 
 async function run(...args: readonly string[]) {
