@@ -47,16 +47,17 @@ export class PublicAuthorities {
     const { client, namespace, trustDomain } = this.#options;
     const place = { resource: 'configmaps', namespace, name: AUTHORITY_STATE } as const;
     const text = await readDocument(client, place);
-    if (text === this.#text) return;
     // Thrown, so that it is looked at again soon: an installation waits for them.
     if (text === undefined) throw new CodedError('unavailable', 'there are no authorities yet');
+    if (text === this.#text) return;
     const state = readState(parse(text), trustDomain);
     if (state.sequence < (this.current.value?.sequence ?? 0))
       throw damaged('its sequence went back');
-    this.#text = text;
     this.current.set(state);
-    if (activeOf(state, 'jwt') === undefined) this.#text = undefined;
-    if (this.#text === undefined) throw new CodedError('unavailable', 'authorities are being made');
+    if (activeOf(state, 'jwt') === undefined) {
+      throw new CodedError('unavailable', 'authorities are being made');
+    }
+    this.#text = text;
   }
 }
 
