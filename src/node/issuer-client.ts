@@ -43,7 +43,6 @@ const KEEPALIVE = {
  * even no: a connection to one would be tried for two minutes.
  */
 const ANSWER_WITHIN_MS = 10_000;
-const DNS_AGAIN = { 'grpc.dns_min_time_between_resolutions_ms': 1000 } as const;
 /** Attempts, of which the later ones are ten seconds apart. */
 const SAY_EVERY = 30;
 const RECONNECT = { initialMs: 100, maxMs: 10_000 } as const;
@@ -59,7 +58,7 @@ export class IssuerClient {
     this.#options = options;
     this.#channel = {
       ...options.channel,
-      channel: { ...KEEPALIVE, ...DNS_AGAIN, ...options.channel.channel },
+      channel: { ...KEEPALIVE, ...options.channel.channel },
     };
     this.#client = createGrpcClient(Issuer, this.#channel);
   }
