@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { attempt, type Output, type RunOptions, run, until } from './commands.ts';
 import { Component } from './component.ts';
-import { writeKubeconfig } from './control-plane.ts';
+import { writeKubeconfig } from './kubeconfig.ts';
 import {
   CONTROL_PLANE_ADDRESS,
   cgroupOf,
