@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../src/base/clock.ts';
 import { silentLogger } from '../src/base/log.ts';
-import { explainText } from '../src/cli/explain.ts';
+import { explainText } from '../src/cli/explain-text.ts';
 import { DevEnvironment } from '../src/dev/dev-environment.ts';
 import { podLine } from '../src/dev/pod-line.ts';
 import { receiptLines } from '../src/dev/receipt.ts';

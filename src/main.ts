@@ -54,7 +54,7 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
   [
     'render',
     {
-      help: 'show what policies make of saved objects, offline',
+      help: 'show what policies would give pods, with nothing applied',
       load: async () => (await import('./cli/render.ts')).renderCommand,
       isLocal: true,
     },
@@ -62,8 +62,24 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
   [
     'explain',
     {
-      help: 'show why a pod of a dev directory has its identities, offline',
+      help: 'show why a pod has its identities, or none',
       load: async () => (await import('./cli/explain.ts')).explainCommand,
+      isLocal: true,
+    },
+  ],
+  [
+    'revoke',
+    {
+      help: 'take identities away, and give them back',
+      load: async () => (await import('./cli/revoke.ts')).revokeCommand,
+      isLocal: true,
+    },
+  ],
+  [
+    'svid',
+    {
+      help: 'fetch, watch and inspect SVIDs',
+      load: async () => (await import('./cli/svid.ts')).svidCommand,
       isLocal: true,
     },
   ],

@@ -17,6 +17,11 @@ const FLAGS = {
   'pod-name': { type: 'string', help: 'who leads and reports; default: the host', value: 'NAME' },
   observe: { type: 'boolean', help: 'write nothing; log what would differ' },
   adopt: { type: 'boolean', help: 'take over from a SPIRE that is still there' },
+  'publish-to-namespaces': {
+    type: 'boolean',
+    help: 'write the bundle where a namespace asks for it',
+  },
+  'publish-trust-bundle': { type: 'boolean', help: 'write a ClusterTrustBundle' },
   host: { type: 'string', help: 'address to listen on; default: all', value: 'ADDRESS' },
   'webhook-port': { type: 'integer', default: 9443, help: 'for API servers; 0: a free one' },
   'health-port': { type: 'integer', default: 8081, help: 'for probes; 0: a free one' },
@@ -45,6 +50,10 @@ export const controllerCommand: Command = async (args, { out, err, clock, signal
       health: { ...place, port: flags['health-port'] },
       observes: flags.observe,
       adopts: flags.adopt,
+      publishes: {
+        namespaces: flags['publish-to-namespaces'],
+        trustBundle: flags['publish-trust-bundle'],
+      },
       clock,
       log: createLogger('controller', { level: flags['log-level'], destination }),
       version: VERSION,

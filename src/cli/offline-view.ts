@@ -10,7 +10,18 @@ import { IdentityView } from '../identity/identity-view.ts';
 import { DEFAULT_IDENTITY_SETTINGS, type IdentitySettings } from '../identity/settings.ts';
 import { parseTrustDomain } from '../spiffe/spiffe-id.ts';
 
-/** Flags of every command that derives identities offline. */
+/** Where a cluster's installation is, for commands that ask it how it decides. */
+export const INSTALLATION_FLAGS = {
+  'signet-namespace': {
+    type: 'string',
+    default: 'signet',
+    help: 'where Signet is installed; the flags of its issuer count where none is given here',
+    value: 'NAME',
+  },
+  'driver-name': { type: 'string', default: 'csi.spiffe.io', help: 'of the CSI driver' },
+} as const satisfies FlagSpecs;
+
+/** Flags of every command that derives identities. */
 export const IDENTITY_FLAGS = {
   'trust-domain': { type: 'string', help: 'trust domain of the installation', value: 'NAME' },
   'cluster-name': { type: 'string', default: 'cluster', help: 'what .ClusterName says' },
@@ -26,6 +37,10 @@ export const IDENTITY_FLAGS = {
   },
   'class-name': { type: 'strings', help: 'class that is served; repeatable', value: 'CLASS' },
   'ignore-classless': { type: 'boolean', help: 'leave policies without a class alone' },
+  'reserved-dns-name': {
+    type: 'strings',
+    help: 'a DNS name that no workload may have; repeatable',
+  },
   profile: {
     type: 'choice',
     of: ['drop-in', 'strict'],
@@ -46,6 +61,7 @@ export function identitySettings(flags: Flags<typeof IDENTITY_FLAGS>): IdentityS
     classNames: flags['class-name'],
     ignoreClassless: flags['ignore-classless'],
     ignoreNamespaces: flags['ignore-namespace'],
+    reservedDnsNames: flags['reserved-dns-name'],
   };
 }
 

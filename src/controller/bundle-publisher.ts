@@ -23,12 +23,15 @@ type Published = { readonly json: string; readonly dueAt: number };
 export class BundlePublisher {
   readonly #context: ControllerContext;
   readonly #authorities: PublicAuthorities;
+  readonly #isEverywhere: boolean;
   /** By namespace. */
   readonly #published = new Map<string, Published>();
 
-  constructor(context: ControllerContext, authorities: PublicAuthorities) {
+  /** `isEverywhere`: in namespaces that ask for it too, for which there must be a right. */
+  constructor(context: ControllerContext, authorities: PublicAuthorities, isEverywhere: boolean) {
     this.#context = context;
     this.#authorities = authorities;
+    this.#isEverywhere = isEverywhere;
   }
 
   /** Publishes until aborted. */
@@ -59,6 +62,7 @@ export class BundlePublisher {
 
   #wanted(): ReadonlySet<string> {
     const wanted = new Set([this.#context.namespace]);
+    if (!this.#isEverywhere) return wanted;
     const { state } = this.#context;
     for (const [name, { verdicts }] of state.identities.index.namespaces) {
       const { labels } = verdicts;
@@ -74,6 +78,8 @@ export class BundlePublisher {
   ): Promise<boolean> {
     const { client, log } = this.#context;
     const name = BUNDLE_CONFIG_MAP;
+    // At home the installation brings it, with labels that its tool knows it by.
+    const labels = namespace === this.#context.namespace ? {} : { labels: OWN_LABELS };
     try {
       await client.send({
         method: 'PATCH',
@@ -83,7 +89,7 @@ export class BundlePublisher {
         body: {
           apiVersion: 'v1',
           kind: 'ConfigMap',
-          metadata: { name, namespace, labels: OWN_LABELS },
+          metadata: { name, namespace, ...labels },
           data: { 'bundle.json': json, 'bundle.crt': pem },
         },
         signal,

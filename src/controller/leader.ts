@@ -21,11 +21,18 @@ export type LeaderOptions = {
   readonly podName: string;
   /** Take over from a SPIRE that is still there. */
   readonly adopts: boolean;
+  readonly publishes: BundlePlaces;
+};
+
+/** Where the bundle goes besides our own namespace; each needs rights of its own. */
+export type BundlePlaces = {
+  readonly namespaces: boolean;
+  readonly trustBundle: boolean;
 };
 
 /** Works until aborted; rejects when a part fails, with the others ended. */
 export async function lead(options: LeaderOptions, signal: AbortSignal): Promise<void> {
-  const { context, authorities, adopts, podName } = options;
+  const { context, authorities, adopts, podName, publishes } = options;
   const { client, clock, log } = context;
   const events = new EventRecorder({
     client,
@@ -63,11 +70,14 @@ export async function lead(options: LeaderOptions, signal: AbortSignal): Promise
   });
   const unserved = new UnservedKinds({ context, sink, isForeign });
   const looking: readonly Part[] = adopts ? [] : [(until) => foreign.run(until)];
+  const trustBundle: readonly Part[] = publishes.trustBundle
+    ? [(until) => new TrustBundle(context, authorities).run(until)]
+    : [];
   await together(signal, [
     ...looking,
+    ...trustBundle,
     (until) => new WebhookAuthorities(context, authorities).run(until),
-    (until) => new BundlePublisher(context, authorities).run(until),
-    (until) => new TrustBundle(context, authorities).run(until),
+    (until) => new BundlePublisher(context, authorities, publishes.namespaces).run(until),
     (until) => new Suspensions(context, events).run(until),
     (until) => events.run(until),
     (until) => failures.run(until),

@@ -12,7 +12,7 @@ import { HealthServer } from '../transport/health/health-server.ts';
 import { createWebhookServer, type WebhookServer } from '../webhook/webhook-server.ts';
 import { ClusterState } from './cluster-state.ts';
 import type { ControllerContext } from './controller-context.ts';
-import { lead, observe } from './leader.ts';
+import { type BundlePlaces, lead, observe } from './leader.ts';
 import { PublicAuthorities } from './public-authorities.ts';
 import { ServingCertificate } from './serving-certificate.ts';
 
@@ -30,6 +30,7 @@ export type ControllerProcessOptions = {
   readonly observes: boolean;
   /** Take over from a SPIRE that is still there. */
   readonly adopts: boolean;
+  readonly publishes: BundlePlaces;
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
@@ -82,10 +83,10 @@ export async function runController(
     run(serve());
     if (options.observes) run(observe(context, stop.signal));
     else {
-      const { podName, adopts } = options;
+      const { podName, adopts, publishes } = options;
       run(
         election.run(async ({ signal: term }) => {
-          await lead({ context, authorities, podName, adopts }, term);
+          await lead({ context, authorities, podName, adopts, publishes }, term);
         }, stop.signal),
       );
     }

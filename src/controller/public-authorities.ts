@@ -1,8 +1,14 @@
 // The public state of the trust domain's authorities, as the authority role publishes it. It never
 // goes back: an older state would bring distrusted roots back.
 
-import { type AuthorityState, damaged, readState } from '../authorities/authority-state.ts';
+import {
+  type AuthorityState,
+  activeOf,
+  damaged,
+  readState,
+} from '../authorities/authority-state.ts';
 import type { Clock } from '../base/clock.ts';
+import { CodedError } from '../base/errors.ts';
 import { Latest } from '../base/latest.ts';
 import type { Logger } from '../base/log.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
@@ -41,12 +47,17 @@ export class PublicAuthorities {
     const { client, namespace, trustDomain } = this.#options;
     const place = { resource: 'configmaps', namespace, name: AUTHORITY_STATE } as const;
     const text = await readDocument(client, place);
-    if (text === undefined || text === this.#text) return;
+    // Thrown, so that it is looked at again soon: an installation waits for them.
+    if (text === undefined) throw new CodedError('unavailable', 'there are no authorities yet');
+    if (text === this.#text) return;
     const state = readState(parse(text), trustDomain);
     if (state.sequence < (this.current.value?.sequence ?? 0))
       throw damaged('its sequence went back');
-    this.#text = text;
     this.current.set(state);
+    if (activeOf(state, 'jwt') === undefined) {
+      throw new CodedError('unavailable', 'authorities are being made');
+    }
+    this.#text = text;
   }
 }
 

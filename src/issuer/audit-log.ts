@@ -13,7 +13,8 @@ export type AuditEvent = {
     | 'X509SvidRefused'
     | 'JwtSvidIssued'
     | 'JwtSvidRefused'
-    | 'AuthorityChanged';
+    | 'AuthorityChanged'
+    | 'StateRolledBack';
   readonly trustDomain: string;
   readonly node?: string;
   /** Which plugin asked: the credential id of its token. */

@@ -11,9 +11,9 @@ import {
 } from '../transport/gen/signet/issuer_pb.ts';
 import { bindService, type Call, type Handlers, type ServiceBinding } from '../transport/rpc.ts';
 import { type CallerAuthenticator, type NodeCaller, requireCaller } from './caller.ts';
-import { REASON } from './policy/reasons.ts';
 import type { JwtSigning, SignedJwtSvid } from './signing/jwt-signing.ts';
 import type { SignedX509Svid, X509Item, X509Signing } from './signing/x509-signing.ts';
+import { rolledBack } from './watch/node-reports.ts';
 import { type NodeWatchOptions, watchNode } from './watch/node-watch.ts';
 
 export type IssuerServiceOptions = {
@@ -39,11 +39,7 @@ export function bindIssuerService(options: IssuerServiceOptions): ServiceBinding
   };
   const signingCaller = (call: Call): NodeCaller => {
     const caller = callerOf(call);
-    if (watch.ahead.has(caller.node)) {
-      throw new CodedError('unavailable', 'the authority state is older than what the node saw', {
-        reason: REASON.STATE_ROLLED_BACK,
-      });
-    }
+    if (watch.rollback.isRaised || watch.rollback.isAhead(caller.node)) throw rolledBack();
     return caller;
   };
   const handlers: Handlers<typeof Issuer> = {

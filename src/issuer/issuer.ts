@@ -25,9 +25,11 @@ import type { FederationSource, PodChange, PodSource } from './pod-source.ts';
 import { KeyRegistry } from './policy/key-registry.ts';
 import { type MintLimit, MintLimits } from './policy/mint-limits.ts';
 import { PublishedPods } from './policy/published-pods.ts';
+import { REASON } from './policy/reasons.ts';
 import { JwtSigning } from './signing/jwt-signing.ts';
 import { X509Signing } from './signing/x509-signing.ts';
 import { NodeSessions } from './watch/node-sessions.ts';
+import { RollbackAlarm } from './watch/rollback-alarm.ts';
 
 export type IssuerSettings = {
   /**
@@ -54,6 +56,8 @@ export type IssuerOptions = {
   readonly clock: Clock;
   readonly log: Logger;
   readonly federation?: FederationSource;
+  /** The nodes with a node plugin; see RollbackAlarm. */
+  readonly nodes?: () => ReadonlySet<string>;
   readonly settings?: IssuerSettings;
 };
 
@@ -63,6 +67,8 @@ export type Issuer = {
   run(signal: AbortSignal): Promise<void>;
   /** Whether it can sign now. */
   readonly ready: boolean;
+  /** The state is older than nodes have seen: it signs for nobody until an operator accepts that. */
+  readonly isRolledBack: boolean;
   /** What it signs with and publishes; empty until `run` has read the store. */
   readonly authorities: Latest<SigningAuthorities>;
   /** Certificate, key and trust of whoever listens for it; throws `unavailable` before the first. */
@@ -96,6 +102,22 @@ export function createIssuer(options: IssuerOptions): Issuer {
   const published = new PublishedPods();
   const inventory = new HeldInventory();
   const sessions = new NodeSessions(clock);
+  const rollback = new RollbackAlarm({
+    clock,
+    sequence: () => view.current.value?.bundle.sequence ?? 0,
+    hasGoneBack: () => view.hasGoneBack,
+    ...(options.nodes === undefined ? {} : { nodes: options.nodes }),
+    onRaise: ({ nodes, sequence }) => {
+      const detail = `${nodes} nodes have seen bundle sequence ${sequence}`;
+      const reason = REASON.STATE_ROLLED_BACK;
+      log.error({ reason, message: detail }, 'The authority state is older than it was');
+      try {
+        audit.append([{ event: 'StateRolledBack', trustDomain, reason, detail }]);
+      } catch (err) {
+        log.error({ err }, 'Failed to write that the state was rolled back');
+      }
+    },
+  });
   const common = { pods, authorities, audit, clock, log };
   const service = bindIssuerService({
     authenticator: options.authenticator,
@@ -117,9 +139,8 @@ export function createIssuer(options: IssuerOptions): Issuer {
       sessions,
       published,
       inventory,
-      bundleSequence: () => authorities().bundle.sequence,
       refreshAuthorities: async () => await view.refresh(),
-      ahead: new Set(),
+      rollback,
     },
   });
   const keeper =
@@ -149,12 +170,14 @@ export function createIssuer(options: IssuerOptions): Issuer {
     const follow = async () => {
       for await (const { keyDigests } of view.current.watch(signal)) {
         keys.setAuthorities(keyDigests);
+        rollback.look();
         onBundles();
       }
     };
     const prune = () => {
       keys.prune(clock.now());
       inventory.prune(clock.now());
+      rollback.look();
     };
     await Promise.all([loop.run(signal, prune), follow()]);
     for (const stop of stops) stop();
@@ -165,7 +188,15 @@ export function createIssuer(options: IssuerOptions): Issuer {
     run,
     get ready() {
       const { value } = view.current;
-      return value !== undefined && pods.isFresh() && clock.now() < value.x509.issuer.notAfter;
+      return (
+        value !== undefined &&
+        !rollback.isRaised &&
+        pods.isFresh() &&
+        clock.now() < value.x509.issuer.notAfter
+      );
+    },
+    get isRolledBack() {
+      return rollback.isRaised;
     },
     authorities: view.current,
     tls: () => authorities().serving,

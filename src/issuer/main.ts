@@ -12,7 +12,7 @@ import { reviewToken } from '../kube/token-review.ts';
 import { GrpcServer } from '../transport/grpc/grpc-server.ts';
 import { HealthServer } from '../transport/health/health-server.ts';
 import type { AuditLog } from './audit-log.ts';
-import type { NodePluginPlace } from './cluster/caller-pod.ts';
+import { type NodePluginPlace, pluginNodes } from './cluster/caller-pod.ts';
 import { ClusterPodSource } from './cluster/cluster-pod-source.ts';
 import { SecretAuthorityStore } from './cluster/secret-authority-store.ts';
 import { SelfReview } from './cluster/self-review.ts';
@@ -145,6 +145,8 @@ function compose(options: IssuerProcessOptions) {
     audit,
     clock,
     log,
+    nodes: () =>
+      pluginNodes(identities.index.pods.inNamespace(options.plugin.namespace), options.plugin),
     settings: {
       keepsAuthorities: false,
       ...(options.jwtIssuer === undefined ? {} : { jwtIssuer: options.jwtIssuer }),
@@ -169,6 +171,9 @@ function missingOf({
   readonly pods: ClusterPodSource;
 }): readonly string[] {
   if (issuer.authorities.value === undefined) return ['authorities: none yet'];
+  if (issuer.isRolledBack) {
+    return ['authorities: StateRolledBack; see signet authority accept-restore'];
+  }
   if (!view.isReady) return ['view: not everything was seen yet'];
   if (!pods.isFresh()) return ['view: too old to sign by'];
   return issuer.ready ? [] : ['authorities: expired'];

@@ -1,4 +1,5 @@
-// `npm run cluster [-- NODES]` brings a cluster up and leaves it; `npm run cluster:down` ends it.
+// `npm run cluster [-- NODES]` brings a cluster up and leaves it; `npm run cluster:down` ends it;
+// `npm run cluster:tools` builds what it is made of, into the cache.
 
 import { Cluster } from './lib/cluster.ts';
 import { ensurePackages, unfit } from './lib/host.ts';
@@ -16,6 +17,9 @@ if (why !== undefined) {
 const name = process.env['SIGNET_CLUSTER'] ?? DEFAULT_CLUSTER;
 if (verb === 'down') {
   await tearDown(name);
+} else if (verb === 'tools') {
+  await ensurePackages();
+  await ensureTools();
 } else {
   const begun = performance.now();
   await ensurePackages();

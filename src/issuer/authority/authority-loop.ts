@@ -16,7 +16,7 @@ export type AuthorityLoopOptions = {
 };
 
 /** Those who only follow notice within this what another process has changed. */
-const LOOK_EVERY_MS = 8000;
+const LOOK_EVERY_MS = 5000;
 const KEEP_EVERY_MS = 30_000;
 const RETRY = { initialMs: 500, maxMs: LOOK_EVERY_MS } as const;
 

@@ -15,6 +15,7 @@ import {
   publicKeyOf,
   servingAuthoritiesOf,
 } from '../../authorities/public-bundle.ts';
+import { CodedError } from '../../base/errors.ts';
 import { Latest } from '../../base/latest.ts';
 import type { Bundle } from '../../spiffe/bundle/bundle.ts';
 import { formatJwtBundle } from '../../spiffe/bundle/bundle-format.ts';
@@ -23,6 +24,7 @@ import { type JwtAlgorithm, signingAlgorithmOf } from '../../spiffe/jwt-svid/jwt
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
 import { X509SvidIssuer } from '../../spiffe/x509-svid/x509-svid-issuer.ts';
 import { keyDigest } from '../policy/key-registry.ts';
+import { REASON } from '../policy/reasons.ts';
 import { type AuthorityStore, decodeKey, readKeys } from './authority-store.ts';
 import { checkSelf } from './self-check.ts';
 import { readServingLeaf } from './serving-leaf.ts';
@@ -73,10 +75,16 @@ export class AuthorityView {
   readonly current = new Latest<SigningAuthorities>();
   readonly #options: AuthorityViewOptions;
   #versions = '';
+  #hasGoneBack = false;
   #refreshing: Promise<void> | undefined;
 
   constructor(options: AuthorityViewOptions) {
     this.#options = options;
+  }
+
+  /** The store holds an older state than this process has seen. */
+  get hasGoneBack(): boolean {
+    return this.#hasGoneBack;
   }
 
   /**
@@ -101,7 +109,8 @@ export class AuthorityView {
     if (versions === this.#versions) return;
     const state = readState(stored?.value, trustDomain);
     const before = this.current.value?.bundle.sequence ?? 0;
-    if (state.sequence < before) throw damaged('its sequence went back');
+    this.#hasGoneBack = state.sequence < before;
+    if (this.#hasGoneBack) throw wentBack(before, state.sequence);
     const keys = readKeys(issuing);
     const bundle = bundleOf(state);
     const leaf = readServingLeaf(serving);
@@ -140,6 +149,11 @@ export class AuthorityView {
     });
     return { authorityId: active.id, issuer, above: [certificateDer] };
   }
+}
+
+function wentBack(from: number, to: number): CodedError {
+  const message = `authority state: its sequence went back from ${from} to ${to}`;
+  return new CodedError('failed-precondition', message, { reason: REASON.STATE_ROLLED_BACK });
 }
 
 function jwtSigner(state: AuthorityState, keys: ReadonlyMap<string, string>): JwtSigner {

@@ -50,6 +50,20 @@ export function judgeCallerPod(
   return allow(undefined);
 }
 
+/** The nodes that have a node plugin, by the issuer's own view. */
+export function pluginNodes(
+  pods: Iterable<{ readonly object: PodObject }>,
+  place: NodePluginPlace,
+): Set<string> {
+  const nodes = new Set<string>();
+  for (const { object: pod } of pods) {
+    const { namespace, serviceAccount, nodeName } = pod;
+    const isOurs = namespace === place.namespace && serviceAccount === place.serviceAccount;
+    if (isOurs && nodeName !== '' && isOwnedBy(pod, place.daemonSet)) nodes.add(nodeName);
+  }
+  return nodes;
+}
+
 function isOwnedBy(pod: PodObject, daemonSet: string): boolean {
   const references = ownValue(pod.metadata, 'ownerReferences');
   if (!Array.isArray(references)) return false;

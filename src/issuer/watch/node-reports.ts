@@ -11,6 +11,7 @@ import type { PodSource } from '../pod-source.ts';
 import type { PublishedPods } from '../policy/published-pods.ts';
 import { REASON } from '../policy/reasons.ts';
 import { MAX_UID_LENGTH } from '../policy/request-limits.ts';
+import type { RollbackAlarm } from './rollback-alarm.ts';
 
 export type ReportReaderOptions = {
   readonly pods: PodSource;
@@ -18,12 +19,9 @@ export type ReportReaderOptions = {
   readonly inventory: HeldInventory;
   readonly log: Logger;
   readonly clock: Clock;
-  /** The sequence of the bundle that we publish. */
-  readonly bundleSequence: () => number;
   /** Looks whether there is a newer one. */
   readonly refreshAuthorities: () => Promise<void>;
-  /** Nodes that have seen newer state than ours, and so must not be signed for. */
-  readonly ahead: Set<string>;
+  readonly rollback: RollbackAlarm;
 };
 
 const MAX_HELD = 10_000;
@@ -36,7 +34,7 @@ export async function acceptHello(
   caller: NodeCaller,
   options: ReportReaderOptions,
 ): Promise<void> {
-  const { pods, inventory, log, ahead } = options;
+  const { pods, inventory, log, rollback } = options;
   const { node } = caller;
   if (hello.held.length > MAX_HELD) throw invalid(`held: ${hello.held.length} exceed ${MAX_HELD}`);
   // This view is older than one that the node has acted by: another replica knows more.
@@ -45,28 +43,26 @@ export async function acceptHello(
       reason: REASON.VIEW_BEHIND,
     });
   }
-  // A restored older state would revive keys that were retired. Judged for this node alone, so that
-  // a node that lies stops nobody but itself.
-  const isAhead = () => hello.bundleSequence > BigInt(options.bundleSequence());
-  if (isAhead()) await options.refreshAuthorities();
-  if (isAhead()) {
-    ahead.add(node);
+  // A restored older state would revive keys that were retired.
+  if (hello.bundleSequence > BigInt(rollback.sequence)) await options.refreshAuthorities();
+  rollback.report(node, hello.bundleSequence);
+  if (rollback.isAhead(node)) {
     log.error({ node, reason: REASON.STATE_ROLLED_BACK }, 'A node has seen a newer bundle');
-    throw new CodedError(
-      'unavailable',
-      'the authority state is older than what the node has seen',
-      {
-        reason: REASON.STATE_ROLLED_BACK,
-      },
-    );
+    throw rolledBack();
   }
-  ahead.delete(node);
+  if (rollback.isRaised) throw rolledBack();
   for (const { podUid, entryId, serial, notAfter } of hello.held) {
     if (serial.length > MAX_SERIAL_BYTES || entryId.length > MAX_UID_LENGTH) continue;
     if (pods.pod(podUid)?.node !== node) continue;
     const held = { podUid, entryId, node, serial: Buffer.from(serial).toString('hex') };
     inventory.report({ ...held, notAfter: Number(notAfter) * 1000 }, options.clock.now());
   }
+}
+
+export function rolledBack(): CodedError {
+  return new CodedError('unavailable', 'the authority state is older than what nodes have seen', {
+    reason: REASON.STATE_ROLLED_BACK,
+  });
 }
 
 /** What a report comes to for the Watch it came on. */

@@ -21,7 +21,8 @@ type Record = {
   readonly started?: string;
 };
 
-const GRACE_MS = 30_000;
+/** Longer than anything here takes, but for an API server whose clients hold watches. */
+const GRACE_MS = 5000;
 
 export class Component {
   readonly name: string;

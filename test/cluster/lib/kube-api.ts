@@ -2,7 +2,7 @@
 // watches instead of polling.
 
 import { type IncomingMessage, request } from 'node:http';
-import type { KubeObject } from './kube-object.ts';
+import type { KubeObject, Metadata } from './kube-object.ts';
 import { collectionPath, objectPath } from './kube-object.ts';
 
 export type ApiRequest = {
@@ -16,6 +16,8 @@ export type ApiRequest = {
 };
 
 export type WatchEvent = { readonly type: string; readonly object: KubeObject };
+
+type KubeList = { readonly metadata: Metadata; readonly items: readonly KubeObject[] };
 
 export type WaitOptions = { readonly timeoutMs?: number };
 
@@ -35,6 +37,7 @@ export class ApiError extends Error {
 const FIELD_MANAGER = 'fieldManager=test&force=true';
 const APPLY = 'application/apply-patch+yaml';
 const MERGE = 'application/merge-patch+json';
+const AGAIN_MS = 200;
 const DEFAULT_WAIT_MS = 60_000;
 
 export class KubeApi {
@@ -126,42 +129,49 @@ export class KubeApi {
     }
   }
 
-  /** The first state of one object that the predicate accepts; by watch, so it misses none. */
+  /** The first state of one object that the predicate accepts. */
   async waitFor<T extends KubeObject>(
     path: string,
     accepts: (object: T) => boolean,
     { timeoutMs = DEFAULT_WAIT_MS }: WaitOptions = {},
   ): Promise<T> {
-    const { collection, name } = splitPath(path);
-    const last = { seen: 'never there' };
-    const signal = AbortSignal.timeout(timeoutMs);
-    while (!signal.aborted) {
-      // A watch may end by itself, and does when the API server restarts.
-      try {
-        const selected = `${collection}?fieldSelector=metadata.name=${name}`;
-        for await (const { type, object } of this.watch(selected, signal)) {
-          if (type === 'DELETED' || type === 'ERROR') continue;
-          last.seen = JSON.stringify(object['status'] ?? object);
-          if (accepts(object as T)) return object as T;
-        }
-      } catch (thrown) {
-        if (thrown instanceof ApiError) throw thrown;
-        last.seen = String(thrown);
-        await new Promise((resolve) => setTimeout(resolve, 200));
-      }
+    let last: KubeObject | undefined;
+    for await (const object of this.#states(path, AbortSignal.timeout(timeoutMs))) {
+      last = object ?? last;
+      if (object !== undefined && accepts(object as T)) return object as T;
     }
-    throw new Error(`waited ${timeoutMs} ms for ${path}: ${last.seen}`);
+    const seen = last === undefined ? 'never there' : JSON.stringify(last['status'] ?? last);
+    throw new Error(`waited ${timeoutMs} ms for ${path}: ${seen}`);
   }
 
   async waitGone(path: string, { timeoutMs = DEFAULT_WAIT_MS }: WaitOptions = {}): Promise<void> {
-    const { collection, name } = splitPath(path);
-    const signal = AbortSignal.timeout(timeoutMs);
-    const selected = `${collection}?fieldSelector=metadata.name=${name}`;
-    const { metadata } = await this.json<KubeObject>({ path: selected });
-    if ((await this.find(path)) === undefined) return;
-    const from = `${selected}&resourceVersion=${metadata.resourceVersion ?? ''}`;
-    for await (const { type } of this.watch(from, signal)) if (type === 'DELETED') return;
+    for await (const object of this.#states(path, AbortSignal.timeout(timeoutMs))) {
+      if (object === undefined) return;
+    }
     throw new Error(`waited ${timeoutMs} ms for the end of ${path}`);
+  }
+
+  /** One object now and at each change, undefined while it is not there; misses none. */
+  async *#states(path: string, signal: AbortSignal): AsyncGenerator<KubeObject | undefined> {
+    const end = path.lastIndexOf('/');
+    const selected = `${path.slice(0, end)}?fieldSelector=metadata.name=${path.slice(end + 1)}`;
+    while (!signal.aborted) {
+      try {
+        const list = await this.json<KubeList>({ path: selected, signal });
+        yield list.items[0];
+        // Short ones, each after a read of its own: after the store was away, watches without a
+        // version were seen to end in errors for a minute.
+        const from = `${selected}&timeoutSeconds=5&resourceVersion=${list.metadata.resourceVersion ?? ''}`;
+        for await (const { type, object } of this.watch(from, signal)) {
+          if (type === 'ERROR') break;
+          yield type === 'DELETED' ? undefined : object;
+        }
+      } catch (thrown) {
+        // The API server restarts; what it refuses for good stays an error.
+        if (thrown instanceof ApiError && thrown.status < 500) throw thrown;
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      }
+    }
   }
 
   async #send(ask: ApiRequest): Promise<IncomingMessage> {
@@ -204,11 +214,6 @@ async function bodyOf(answer: IncomingMessage): Promise<string> {
   const parts: Buffer[] = [];
   for await (const part of answer) parts.push(part as Buffer);
   return Buffer.concat(parts).toString();
-}
-
-function splitPath(path: string): { collection: string; name: string } {
-  const end = path.lastIndexOf('/');
-  return { collection: path.slice(0, end), name: path.slice(end + 1) };
 }
 
 /** Of a Status object, when it is one. */

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { attempt, type Output, type RunOptions, run, until } from './commands.ts';
 import { Component } from './component.ts';
-import { writeKubeconfig } from './control-plane.ts';
+import { writeKubeconfig } from './kubeconfig.ts';
 import {
   CONTROL_PLANE_ADDRESS,
   cgroupOf,
@@ -58,10 +58,7 @@ export class ClusterNode {
     await this.#hold();
     await this.#writeConfigs(pki);
     this.containerd.define([...this.#prefix(), 'containerd', '-c', this.#file('containerd.toml')]);
-    await until(`containerd of ${this.name}`, async () => {
-      const { status } = await this.ctr(['version']);
-      return status === 0 ? true : undefined;
-    });
+    await this.#hasRuntime();
     for (const image of images) await this.importImage(image);
   }
 
@@ -88,6 +85,12 @@ export class ClusterNode {
     ]);
   }
 
+  /** Resolves once it answers: a kubelet that starts before ends at once. */
+  async restartContainerd(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+    await this.containerd.restart(signal);
+    await this.#hasRuntime();
+  }
+
   /** Runs a command of this machine in the node's namespaces. */
   async exec(argv: readonly string[], options: RunOptions = {}): Promise<Output> {
     return await attempt([...this.#prefix(), ...argv], options);
@@ -103,6 +106,13 @@ export class ClusterNode {
   async importImage(tar: string): Promise<void> {
     const { status, stderr } = await this.ctr(['image', 'import', tar]);
     if (status !== 0) throw new Error(`${this.name}: cannot load ${tar}: ${stderr}`);
+  }
+
+  async #hasRuntime(): Promise<void> {
+    await until(`containerd of ${this.name}`, async () => {
+      const { status } = await this.ctr(['version']);
+      return status === 0 ? true : undefined;
+    });
   }
 
   #file(name: string): string {

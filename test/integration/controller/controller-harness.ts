@@ -126,6 +126,7 @@ export class ControllerHarness {
         health: { host: '127.0.0.1', port: 0 },
         observes: false,
         adopts: false,
+        publishes: { namespaces: true, trustBundle: true },
         clock: systemClock,
         log: silentLogger,
         version: '0.0.0',

@@ -49,6 +49,17 @@ test('the bundle is published at home and where a namespace asks for it', async 
   assert.equal(pem, formatPemCertificate(root.certificateDer));
 });
 
+test('at home the labels of whoever installed it stay', async () => {
+  const labels = { 'app.kubernetes.io/managed-by': 'Helm' };
+  const metadata = { name: 'signet-bundle', namespace: 'signet', labels };
+  cluster.api.set(CONFIG_MAPS, { metadata });
+  await cluster.addAuthority('root');
+  cluster.launch();
+  await cluster.until(() => bundleIn('signet') !== undefined);
+  const bundle = cluster.api.get(CONFIG_MAPS, 'signet-bundle', 'signet');
+  assert.deepEqual(bundle?.metadata['labels'], labels);
+});
+
 test('a new root reaches every bundle', async () => {
   label('agents', { 'signet.dev/bundle': 'true' });
   await cluster.addAuthority('root');

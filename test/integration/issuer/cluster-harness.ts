@@ -71,7 +71,11 @@ export class ClusterHarness {
 
   /** What the authority Job does. */
   async makeAuthorities(): Promise<void> {
-    await new AuthorityKeeper({
+    await this.keeper().settle();
+  }
+
+  keeper(): AuthorityKeeper {
+    return new AuthorityKeeper({
       trustDomain: TRUST_DOMAIN,
       jwtKeyType: 'ec-p256',
       store: this.store,
@@ -79,7 +83,7 @@ export class ClusterHarness {
       audit: new MemoryAuditLog(),
       log: silentLogger,
       isAlone: true,
-    }).settle();
+    });
   }
 
   /** Starts the issuer; resolves when both ports answer. */

@@ -51,3 +51,35 @@ export class MemoryStore implements AuthorityStore {
     return this.operations;
   }
 }
+
+/** The same store for a role that may create the key of the standby root and not read it. */
+export class BlindStore implements AuthorityStore {
+  readonly #store: MemoryStore;
+
+  constructor(store: MemoryStore) {
+    this.#store = store;
+  }
+
+  async read(name: DocumentName): Promise<StoredDocument | undefined> {
+    if (name === 'standby-root-key') throw forbidden();
+    return await this.#store.read(name);
+  }
+
+  async exists(name: DocumentName): Promise<boolean> {
+    return await this.#store.exists(name);
+  }
+
+  async write(name: DocumentName, value: unknown, expected: string | undefined): Promise<void> {
+    if (name === 'standby-root-key' && expected !== undefined) throw forbidden();
+    await this.#store.write(name, value, expected);
+  }
+
+  async remove(name: DocumentName, expected: string): Promise<void> {
+    if (name === 'standby-root-key') throw forbidden();
+    await this.#store.remove(name, expected);
+  }
+}
+
+function forbidden(): CodedError {
+  return new CodedError('permission-denied', 'standby-root-key: forbidden');
+}

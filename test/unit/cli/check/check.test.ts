@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { checkCommand } from '../../../../src/cli/check.ts';
-import { ClusterHarness, OURS, PATHS } from './check-harness.ts';
+import { ClusterHarness, OURS, PATHS } from '../cluster-harness.ts';
 
 let cluster: ClusterHarness;
 beforeEach(async () => {

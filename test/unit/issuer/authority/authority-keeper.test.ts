@@ -261,8 +261,9 @@ test('a view that cannot read a newer state keeps what it has', async () => {
   const older = store.documents.get('state') ?? assert.fail();
   const rolledBack = { ...stateOf(store), sequence: 1 };
   store.documents.set('state', { version: older.version + 1, text: JSON.stringify(rolledBack) });
-  await assert.rejects(view.refresh(), { reason: 'StateDamaged' });
+  await assert.rejects(view.refresh(), { reason: 'StateRolledBack' });
   assert.equal(view.current.value, before);
+  assert.ok(view.hasGoneBack);
 });
 
 const MIX_UPS: readonly [string, (state: AuthorityState) => unknown][] = [

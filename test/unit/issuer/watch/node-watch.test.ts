@@ -15,6 +15,7 @@ import { PublishedPods } from '../../../../src/issuer/policy/published-pods.ts';
 import { contentDigest, type ToNode } from '../../../../src/issuer/watch/node-messages.ts';
 import { NodeSessions } from '../../../../src/issuer/watch/node-sessions.ts';
 import { type NodeWatchOptions, watchNode } from '../../../../src/issuer/watch/node-watch.ts';
+import { RollbackAlarm } from '../../../../src/issuer/watch/rollback-alarm.ts';
 import { parseSpiffeId, parseTrustDomain } from '../../../../src/spiffe/spiffe-id.ts';
 import {
   type NodeReport,
@@ -59,9 +60,12 @@ beforeEach(() => {
     sessions: new NodeSessions(clock),
     published: new PublishedPods(),
     inventory: new HeldInventory(),
-    bundleSequence: () => current.bundle.sequence,
     refreshAuthorities: async () => {},
-    ahead: new Set(),
+    rollback: new RollbackAlarm({
+      clock,
+      sequence: () => current.bundle.sequence,
+      onRaise: () => {},
+    }),
   };
   pods.onChange(({ podUid, node, gone }) => {
     for (const session of options.sessions.of(node)) session.outbox.addPod(podUid, gone);
@@ -237,7 +241,7 @@ test('TB-03: before a node is taken to be ahead, the store is asked once more', 
   let known = 5;
   options = {
     ...options,
-    bundleSequence: () => known,
+    rollback: new RollbackAlarm({ clock, sequence: () => known, onRaise: () => {} }),
     refreshAuthorities: async () => {
       known = 6;
     },
@@ -247,7 +251,7 @@ test('TB-03: before a node is taken to be ahead, the store is asked once more', 
   await watch.untilSynced();
   watch.stop();
   await assert.rejects(open([seen(7n)]).next(), { reason: 'StateRolledBack' });
-  assert.ok(options.ahead.has(NODE));
+  assert.ok(options.rollback.isAhead(NODE));
 });
 
 test('serials held are believed for pods of this node only', async () => {

@@ -3,23 +3,24 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Finding } from '../../../../src/cli/check/finding.ts';
-import { checkCommand } from '../../../../src/cli/check.ts';
-import type { Command } from '../../../../src/cli/command.ts';
-import {
-  customResourceDefinition,
-  KINDS,
-} from '../../../../src/crds/custom-resource-definition.ts';
-import { createServingAuthority } from '../../../../src/spiffe/authority/x509-authority.ts';
-import { formatPemCertificate } from '../../../../src/spiffe/pem.ts';
-import { parseTrustDomain } from '../../../../src/spiffe/spiffe-id.ts';
-import { type ApiObject, FakeApiServer } from '../../../fakes/fake-api-server.ts';
-import { runCommand } from '../run-command.ts';
+import type { Finding } from '../../../src/cli/check/finding.ts';
+import { checkCommand } from '../../../src/cli/check.ts';
+import type { Command } from '../../../src/cli/command.ts';
+import { customResourceDefinition, KINDS } from '../../../src/crds/custom-resource-definition.ts';
+import { createServingAuthority } from '../../../src/spiffe/authority/x509-authority.ts';
+import { formatPemCertificate } from '../../../src/spiffe/pem.ts';
+import { parseTrustDomain } from '../../../src/spiffe/spiffe-id.ts';
+import { type ApiObject, FakeApiServer } from '../../fakes/fake-api-server.ts';
+import { runCommand } from './run-command.ts';
 
 export const OURS = { 'app.kubernetes.io/name': 'signet' };
 export const PATHS = {
   nodes: '/api/v1/nodes',
   pods: '/api/v1/pods',
+  namespaces: '/api/v1/namespaces',
+  events: '/api/v1/events',
+  policies: '/apis/spire.spiffe.io/v1alpha1/clusterspiffeids',
+  restrictions: '/apis/signet.dev/v1alpha1/identityrestrictions',
   configMaps: '/api/v1/configmaps',
   services: '/api/v1/services',
   drivers: '/apis/storage.k8s.io/v1/csidrivers',
@@ -120,6 +121,25 @@ export class ClusterHarness {
       const crd = customResourceDefinition(kind);
       this.set(PATHS.crds, { ...crd, metadata: { ...crd.metadata, labels: OURS } });
     }
+  }
+
+  /** An issuer that says how it decides, and the kinds that have no objects yet. */
+  decideBy(...args: readonly string[]): void {
+    const containers = [{ args: ['issuer', ...args] }];
+    this.set(PATHS.deployments, {
+      metadata: { name: 'signet-issuer', namespace: 'signet', labels: OURS },
+      spec: { template: { spec: { containers } } },
+    });
+  }
+
+  policy(name: string, spec: object): void {
+    const metadata = { name, creationTimestamp: '2026-01-01T00:00:00Z' };
+    this.set(PATHS.policies, {
+      apiVersion: 'spire.spiffe.io/v1alpha1',
+      kind: 'ClusterSPIFFEID',
+      metadata,
+      spec,
+    });
   }
 
   mountingPod(name: string, phase = 'Running'): void {
