@@ -145,10 +145,8 @@ async function admitted(api: KubeApi, pod: Pod): Promise<true | undefined> {
 }
 
 function said(outcome: Line): string {
-  const words = ['reason', 'code', 'message'].map((key) => outcome[key]);
-  const [first = '', ...more] = words.filter((each) => typeof each === 'string' && each !== '');
-  return [first, more.at(-1)]
-    .filter((each) => each !== undefined)
-    .join(': ')
-    .slice(0, 80);
+  const text = (key: string): string => (typeof outcome[key] === 'string' ? outcome[key] : '');
+  const first = text('reason') || text('code');
+  const message = text('message');
+  return (message === '' ? first : `${first}: ${message}`).slice(0, 80);
 }
