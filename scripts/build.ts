@@ -1,5 +1,5 @@
 // Builds what ships: dist/signet.mjs, one chunk for each command and one for what they share, so
-// that a process never loads another command's code.
+// that a process never loads another command's code; and what starts it by name.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,6 +12,15 @@ const REQUIRE = [
   "import { createRequire as signetCreateRequire } from 'node:module';",
   'const require = signetCreateRequire(import.meta.url);',
 ].join('');
+
+/**
+ * Starts the program from wherever a link to it is, as `signet`, and by kubectl as `kubectl spiffe`.
+ */
+const LAUNCHER = `#!/bin/sh
+here=$(dirname -- "$(readlink -f -- "$0")") || exit 1
+exec node --disable-sigusr1 --disable-proto=throw --no-addons "$here/signet.mjs" "$@"
+`;
+const LAUNCHERS = ['signet', 'kubectl-spiffe'];
 
 /** Writes the program into a directory; returns which source went into which file. */
 export async function buildProgram(directory: string): Promise<Metafile> {
@@ -37,6 +46,7 @@ export async function buildProgram(directory: string): Promise<Metafile> {
     metafile: true,
     logLevel: 'warning',
   });
+  for (const name of LAUNCHERS) writeFileSync(join(directory, name), LAUNCHER, { mode: 0o755 });
   return metafile;
 }
 

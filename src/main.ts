@@ -68,6 +68,22 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     },
   ],
   [
+    'revoke',
+    {
+      help: 'take identities away, and give them back',
+      load: async () => (await import('./cli/revoke.ts')).revokeCommand,
+      isLocal: true,
+    },
+  ],
+  [
+    'svid',
+    {
+      help: 'fetch, watch and inspect SVIDs',
+      load: async () => (await import('./cli/svid.ts')).svidCommand,
+      isLocal: true,
+    },
+  ],
+  [
     'check',
     {
       help: 'say what a cluster lacks, before or after an installation',

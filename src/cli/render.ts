@@ -1,5 +1,5 @@
-// `signet render`: what policies make of saved objects, without a cluster and without applying
-// anything. For pipelines, and to see the effect of an edit before it has one.
+// `signet render`: what policies would make of pods, with nothing applied: of the pods of a cluster,
+// or of saved objects, for pipelines.
 
 import { CodedError } from '../base/errors.ts';
 import { type FlagSpecs, flagsHelp, parseFlags } from '../base/flags.ts';
@@ -11,12 +11,20 @@ import type { IndexedPod } from '../identity/indexed-pods.ts';
 import { compareText, PARENT_ID_TEMPLATE } from '../identity/policy.ts';
 import { candidateMessage, policyFailures } from '../identity/policy-report.ts';
 import { type PolicyStatus, policyStatus } from '../identity/policy-status.ts';
-import { newTally } from '../identity/policy-tally.ts';
 import type { Fate } from '../identity/settle.ts';
 import type { JsonObject } from '../template/json-value.ts';
+import { CONNECTION_FLAGS } from './cluster/connection.ts';
 import type { Command } from './command.ts';
-import { IDENTITY_FLAGS, identitySettings, offlineView, readObjects } from './offline-view.ts';
-import { formatTable } from './table.ts';
+import {
+  IDENTITY_FLAGS,
+  INSTALLATION_FLAGS,
+  identitySettings,
+  offlineView,
+  readObjects,
+} from './offline-view.ts';
+import { formatOutput, OUTPUT_FLAG } from './output.ts';
+import { clusterView } from './render-cluster.ts';
+import { renderingText } from './render-text.ts';
 
 const FLAGS = {
   file: { type: 'strings', short: 'f', spreads: true, help: 'policies', value: 'FILE…' },
@@ -26,13 +34,16 @@ const FLAGS = {
     help: 'pods, namespaces, nodes … as `kubectl get -o json` or YAML has them',
     value: 'FILE…',
   },
-  output: {
-    type: 'choice',
-    of: ['table', 'json'],
-    short: 'o',
-    default: 'table',
-    help: 'how to print',
+  offline: { type: 'boolean', help: 'with no cluster; so it is with --objects' },
+  namespace: {
+    type: 'string',
+    short: 'n',
+    help: 'of a cluster: the pods of this one; default: all',
+    value: 'NAME',
   },
+  ...OUTPUT_FLAG,
+  ...CONNECTION_FLAGS,
+  ...INSTALLATION_FLAGS,
   ...IDENTITY_FLAGS,
   help: { type: 'boolean', help: 'print this' },
 } as const satisfies FlagSpecs;
@@ -78,11 +89,12 @@ export type Rendering = {
   }[];
 };
 
-export const renderCommand: Command = async (args, { out, err, clock }) => {
+export const renderCommand: Command = async (args, context) => {
+  const { out, err, clock } = context;
   const { flags, positionals } = parseFlags(args, FLAGS);
   if (flags.help || (flags.file.length === 0 && positionals.length === 0)) {
     (flags.help ? out : err)(
-      flagsHelp('usage: signet render -f FILE… --objects FILE… --trust-domain NAME', FLAGS),
+      flagsHelp('usage: signet render -f FILE… [--objects FILE… --trust-domain NAME]', FLAGS),
     );
     return flags.help ? 0 : 2;
   }
@@ -92,11 +104,23 @@ export const renderCommand: Command = async (args, { out, err, clock }) => {
     isComplete = false;
     err(`error: ${line}`);
   };
+  const renderOffline = (objects: readonly ManifestObject[]) =>
+    render(offlineView(objects, { settings: identitySettings(flags), warn }), objects, clock.now());
+  const flagsOver = (installed: readonly string[]) =>
+    parseFlags([...installed, ...args], FLAGS).flags;
   const policies = readObjects([...flags.file, ...positionals], onError);
-  const objects = [...readObjects(flags.objects, onError), ...policies];
-  const view = offlineView(objects, { settings: identitySettings(flags), warn });
-  const rendering = render(view, objects, clock.now());
-  out(flags.output === 'json' ? JSON.stringify(rendering, undefined, 2) : asTable(rendering));
+  const isOffline = flags.offline || flags.objects.length > 0;
+  const rendering = isOffline
+    ? renderOffline([...readObjects(flags.objects, onError), ...policies])
+    : ofPolicies(
+        policies,
+        render(
+          await clusterView({ flagsOver, objects: policies, warn }, context),
+          policies,
+          clock.now(),
+        ),
+      );
+  out(formatOutput(flags.output, rendering, () => renderingText(rendering)));
   // What could be read is shown all the same; a pipeline must not take it for everything.
   return isComplete ? 0 : 1;
 };
@@ -135,6 +159,18 @@ export function render(
           ...failure,
         })),
       ),
+  };
+}
+
+/** Of what a cluster has, the part that the policies of the files make; of none, all. */
+function ofPolicies(objects: readonly ManifestObject[], rendering: Rendering): Rendering {
+  const names = new Set(policyObjects(objects).keys());
+  const isOfThem = ({ policy }: { readonly policy: string }) =>
+    names.size === 0 || names.has(policy);
+  return {
+    ...rendering,
+    entries: rendering.entries.filter(isOfThem),
+    failures: rendering.failures.filter(isOfThem),
   };
 }
 
@@ -190,39 +226,4 @@ function parentIdOf(view: IdentityView, pod: IndexedPod): string {
     if (CodedError.from(thrown).code === 'invalid-argument') return '';
     throw thrown;
   }
-}
-
-function asTable({ entries, policies, failures }: Rendering): string {
-  const sections = [
-    formatTable(
-      ['POLICY', 'POD', 'SPIFFE ID', 'SERVED'],
-      entries.map(({ policy, namespace, pod, spiffeID, served, reason }) => [
-        policy,
-        `${namespace}/${pod}`,
-        spiffeID,
-        served ? 'yes' : `no: ${reason}`,
-      ]),
-    ),
-    formatTable(
-      ['POLICY', 'ACCEPTED', 'PODS', 'ENTRIES', 'FAILURES', 'MESSAGE'],
-      policies.map(({ name, accepted, message, status }) => {
-        const stats = 'stats' in status ? status.stats : newTally();
-        const failed = stats.podEntryRenderFailures + stats.entryFailures;
-        const counts = [stats.podsSelected, stats.entriesToSet, failed].map(String);
-        return [name, accepted ? 'yes' : 'no', ...counts, message];
-      }),
-    ),
-    failures.length === 0
-      ? ''
-      : formatTable(
-          ['POLICY', 'POD', 'REASON', 'MESSAGE'],
-          failures.map(({ policy, namespace, pod, reason, message }) => [
-            policy,
-            `${namespace}/${pod}`,
-            reason,
-            message,
-          ]),
-        ),
-  ];
-  return sections.filter((section) => section !== '').join('\n\n');
 }

@@ -27,6 +27,8 @@ export type IssuerClientOptions = {
   readonly opening: () => readonly Report[];
   readonly clock: Clock;
   readonly log: Logger;
+  /** For the first message of a Watch. */
+  readonly answerWithinMs?: number;
 };
 
 const CALL_TIMEOUT_MS = 5000;
@@ -36,6 +38,11 @@ const KEEPALIVE = {
   'grpc.keepalive_timeout_ms': 10_000,
   'grpc.keepalive_permit_without_calls': 1,
 } as const;
+/**
+ * Issuers that are replaced have other addresses, and those of pods that are gone answer nothing, not
+ * even no: a connection to one would be tried for two minutes.
+ */
+const ANSWER_WITHIN_MS = 10_000;
 /** Attempts, of which the later ones are ten seconds apart. */
 const SAY_EVERY = 30;
 const RECONNECT = { initialMs: 100, maxMs: 10_000 } as const;
@@ -43,15 +50,17 @@ const RECONNECT = { initialMs: 100, maxMs: 10_000 } as const;
 export class IssuerClient {
   readonly reports = new NodeReports();
   readonly #options: IssuerClientOptions;
-  readonly #client: GrpcClient<typeof Issuer>;
+  readonly #channel: GrpcClientOptions;
+  #client: GrpcClient<typeof Issuer>;
   readonly #stop = new AbortController();
 
   constructor(options: IssuerClientOptions) {
     this.#options = options;
-    this.#client = createGrpcClient(Issuer, {
+    this.#channel = {
       ...options.channel,
       channel: { ...KEEPALIVE, ...options.channel.channel },
-    });
+    };
+    this.#client = createGrpcClient(Issuer, this.#channel);
   }
 
   /** Watches until aborted, coming back with back-off whenever the stream ends. */
@@ -61,8 +70,10 @@ export class IssuerClient {
     while (!signal.aborted) {
       await ready?.(signal);
       if (signal.aborted) break;
+      let wasAnswered = false;
       try {
         await this.#watch(signal, () => {
+          wasAnswered = true;
           attempt = 0;
         });
       } catch (err) {
@@ -72,11 +83,19 @@ export class IssuerClient {
         if (isPassing) log.debug({ err, attempt }, 'Lost the issuer');
         else log.warn({ err, attempt }, 'Failed to watch the issuer');
       }
+      if (!wasAnswered) this.#replaceChannel();
       await clock.sleep(backoffMs(attempt, RECONNECT), signal);
       attempt += 1;
     }
     this.#stop.abort();
     this.#client.close();
+  }
+
+  /** Looks up the issuer's addresses anew, and waits for no connection that was begun before. */
+  #replaceChannel(): void {
+    // Calls that are under way there end by themselves.
+    this.#client.close();
+    this.#client = createGrpcClient(Issuer, this.#channel);
   }
 
   async signX509(items: readonly X509Item[]): Promise<readonly SignedX509[]> {
@@ -118,11 +137,18 @@ export class IssuerClient {
     const stop = new AbortController();
     const onAbort = () => stop.abort();
     signal.addEventListener('abort', onAbort, { once: true });
+    const { clock, answerWithinMs = ANSWER_WITHIN_MS } = this.#options;
+    const answered = new AbortController();
+    const late = AbortSignal.any([stop.signal, answered.signal]);
+    void clock.sleep(answerWithinMs, late).then(() => {
+      if (!answered.signal.aborted) stop.abort();
+    });
     try {
       const metadata = { authorization: `Bearer ${await this.#options.token()}` };
       const reports = this.reports.stream(this.#options.opening, stop.signal);
       this.#options.view.beginSync();
       for await (const message of this.#client.watch(reports, { signal: stop.signal, metadata })) {
+        answered.abort();
         onMessage();
         this.#apply(message);
       }

@@ -47,8 +47,7 @@ suite('handles of the cluster', () => {
     const copy = join(cluster.directory, `copy-${namespace}`);
     await cluster.controlPlane.snapshot(copy);
     const later = await freshNamespace(cluster, 'later');
-    await cluster.controlPlane.restore(copy);
-    await cluster.ready();
+    await cluster.restore(copy);
     assert.equal(await cluster.api.find(`/api/v1/namespaces/${later}`), undefined);
     await runsPod('after-restore');
   });

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { type AgentPod, lineOf, whenReady } from './lib/agent-pod.ts';
+import { type AgentPod, agentPod, lineOf, whenReady } from './lib/agent-pod.ts';
 import { attached, freshNamespace } from './lib/attached.ts';
 import { until } from './lib/commands.ts';
 import { appId, appIdentity, optedIn, remove } from './lib/identities.ts';
@@ -21,6 +21,7 @@ const ROTATIONS = 3;
 const TIMEOUT_MS = (ROTATIONS + 2) * TTL_S * 1000;
 const PORT = 8443;
 const EVERY_MS = 20;
+const CONNECT_MS = 1000;
 const GO = ['/app/go-spiffe'] as const;
 
 suite('mTLS between nodes', { concurrency: true }, () => {
@@ -67,6 +68,9 @@ suite('mTLS between nodes', { concurrency: true }, () => {
       accepts: (line) => line['failure'] !== undefined || line['peer'] !== undefined,
     });
     assert.equal(line['peer'], undefined);
+    const server = agentPod({ namespace, name: 'choosy', args: [] });
+    const named = appId(namespace, 'stranger');
+    await lineOf(cluster, server, { accepts: ({ refused }) => String(refused).includes(named) });
   });
 
   function hostOf(server: string): string {
@@ -86,7 +90,8 @@ suite('mTLS between nodes', { concurrency: true }, () => {
     // Its address works once kube-proxy has heard of it.
     const { clusterIP } = service.spec as unknown as { clusterIP: string };
     await until(`Service ${name} on ${there.name}`, async () => {
-      const { status } = await there.exec(['busybox', 'nc', '-z', clusterIP, String(PORT)]);
+      const connect = `exec 3<>/dev/tcp/${clusterIP}/${PORT}`;
+      const { status } = await there.exec(['bash', '-c', connect], { timeoutMs: CONNECT_MS });
       return status === 0 ? true : undefined;
     });
   }

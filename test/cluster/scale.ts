@@ -33,8 +33,8 @@ const created = seconds(begun);
 const start = { issuer: await restart('issuer'), controller: await restart('controller') };
 const latency = await labelChanges();
 const idle = {
-  issuer: Math.round(await cpuOf('issuer', 10_000)),
-  controller: Math.round(await cpuOf('controller', 10_000)),
+  issuer: Math.round(await cpuOf('issuer', cluster.name, 10_000)),
+  controller: Math.round(await cpuOf('controller', cluster.name, 10_000)),
 };
 const report = {
   scale: SCALE,
@@ -47,8 +47,8 @@ const report = {
   },
   cpuMillisecondsPerSecond: idle,
   rssMiB: {
-    issuer: processesOf('issuer').map(({ rssMiB }) => rssMiB),
-    controller: processesOf('controller').map(({ rssMiB }) => rssMiB),
+    issuer: processesOf('issuer', cluster.name).map(({ rssMiB }) => rssMiB),
+    controller: processesOf('controller', cluster.name).map(({ rssMiB }) => rssMiB),
   },
 };
 process.stdout.write(`${JSON.stringify(report, undefined, 1)}\n`);

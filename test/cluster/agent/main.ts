@@ -1,6 +1,7 @@
 // The workload of the cluster tests: `agent COMMAND [ARGUMENTS]`. Each command prints JSON lines.
 
 import { get } from './get.ts';
+import { issuer } from './issuer.ts';
 import { knock } from './knock.ts';
 import { call, serve } from './mutual-tls.ts';
 import { once } from './once.ts';
@@ -11,6 +12,7 @@ type Command = (args: readonly string[], stop: AbortSignal) => Promise<number>;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   get,
+  issuer,
   once,
   serve,
   call,

@@ -117,6 +117,16 @@ export class Cluster {
     await this.#hasServiceAccount('default');
   }
 
+  /** Sets the store back to a copy of `controlPlane.snapshot`; Signet is not told. */
+  async restore(snapshot: string): Promise<void> {
+    await this.controlPlane.restore(snapshot);
+    for (const { kubelet, proxy } of this.nodes) {
+      await kubelet.restart('SIGKILL');
+      await proxy.restart('SIGKILL');
+    }
+    await this.ready();
+  }
+
   async createNamespace(
     name: string,
     labels: Readonly<Record<string, string>> = {},

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { run, until } from './commands.ts';
 import { Component } from './component.ts';
 import { KubeApi } from './kube-api.ts';
+import { writeKubeconfig } from './kubeconfig.ts';
 import {
   API_SERVICE_ADDRESS,
   CONTROL_PLANE_ADDRESS,
@@ -133,7 +134,10 @@ export class ControlPlane {
     await this.ready();
   }
 
-  /** Brings back a snapshot, with its resource versions: everybody's watches are in the future then. */
+  /**
+   * Brings back a snapshot, with its resource versions: clients hold newer ones then. Kubernetes' own
+   * components are restarted, as its documentation asks for; `Cluster.restore` does those of nodes.
+   */
   async restore(snapshot: string): Promise<void> {
     await this.apiServer.stop('SIGKILL');
     await this.etcd.stop();
@@ -144,6 +148,9 @@ export class ControlPlane {
     this.etcd.start();
     this.apiServer.start();
     await this.ready();
+    for (const component of [this.controllerManager, this.scheduler, this.dns]) {
+      await component.restart('SIGKILL');
+    }
   }
 
   #startEtcd(): void {
@@ -215,34 +222,6 @@ export class ControlPlane {
     const scheduler = ['bin/kube-scheduler', ...ownKubeconfig('kube-scheduler')];
     this.scheduler.define([...this.prefix, ...scheduler, '--leader-elect=false']);
   }
-}
-
-/** For the client certificate of that name. */
-export function writeKubeconfig(directory: string, name: string): void {
-  const file = (path: string): string => join(directory, 'pki', path);
-  const config = {
-    apiVersion: 'v1',
-    kind: 'Config',
-    'current-context': 'x',
-    contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
-    clusters: [
-      {
-        name: 'c',
-        cluster: {
-          server: `https://${CONTROL_PLANE_ADDRESS}:6443`,
-          'certificate-authority': file('ca.crt'),
-        },
-      },
-    ],
-    users: [
-      {
-        name: 'u',
-        user: { 'client-certificate': file(`${name}.crt`), 'client-key': file(`${name}.key`) },
-      },
-    ],
-  };
-  const target = join(directory, `${name}.kubeconfig`);
-  writeFileSync(target, JSON.stringify(config), { mode: 0o600 });
 }
 
 function ownKubeconfig(name: string): readonly string[] {

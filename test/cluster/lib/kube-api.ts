@@ -159,7 +159,8 @@ export class KubeApi {
       try {
         const list = await this.json<KubeList>({ path: selected, signal });
         yield list.items[0];
-        // Short ones, each after a read of its own: a watch hangs when the store was set back.
+        // Short ones, each after a read of its own: after the store was away, watches without a
+        // version were seen to end in errors for a minute.
         const from = `${selected}&timeoutSeconds=5&resourceVersion=${list.metadata.resourceVersion ?? ''}`;
         for await (const { type, object } of this.watch(from, signal)) {
           if (type === 'ERROR') break;

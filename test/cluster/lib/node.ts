@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { attempt, type Output, type RunOptions, run, until } from './commands.ts';
 import { Component } from './component.ts';
-import { writeKubeconfig } from './control-plane.ts';
+import { writeKubeconfig } from './kubeconfig.ts';
 import {
   CONTROL_PLANE_ADDRESS,
   cgroupOf,
@@ -50,7 +50,7 @@ export class ClusterNode {
 
   /** The container runtime, with the images; needs the control plane's network, not its server. */
   async prepare(pki: Pki, images: readonly string[]): Promise<void> {
-    for (const part of ['cni', 'kubelet', 'containerd', 'log']) {
+    for (const part of ['cni', 'kubelet', 'containerd', 'log', 'manifests']) {
       mkdirSync(join(this.directory, part), { recursive: true });
     }
     await this.#joinNetwork();

@@ -14,20 +14,23 @@ export type ProcessUse = {
 /** `_SC_CLK_TCK` of Linux. */
 const TICK_MS = 10;
 
-export function processesOf(component: Component): readonly ProcessUse[] {
+/** `within`: the cluster's name, or a node's cgroup; several clusters may run on this machine. */
+export function processesOf(component: Component, within: string): readonly ProcessUse[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
       const argv = read(`/proc/${name}/cmdline`).split('\0');
       const program = argv.findIndex((argument) => argument.endsWith('/signet.mjs'));
       const isIt = program > 0 && argv[program + 1] === component && isNode(argv[0]);
-      return isIt ? [useOf(Number(name))] : [];
+      const isHere = isIt && read(`/proc/${name}/cgroup`).includes(`:/${within}`);
+      return isHere ? [useOf(Number(name))] : [];
     });
 }
 
 /** Milliseconds of processor time a second, over the given time. */
-export async function cpuOf(component: Component, ms: number): Promise<number> {
-  const total = (): number => processesOf(component).reduce((sum, { cpuMs }) => sum + cpuMs, 0);
+export async function cpuOf(component: Component, within: string, ms: number): Promise<number> {
+  const total = (): number =>
+    processesOf(component, within).reduce((sum, { cpuMs }) => sum + cpuMs, 0);
   const before = total();
   await new Promise((resolve) => setTimeout(resolve, ms));
   return ((total() - before) * 1000) / ms;

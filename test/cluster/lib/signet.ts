@@ -3,9 +3,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cluster } from './cluster.ts';
-import { until } from './commands.ts';
 import { ROOT } from './images.ts';
-import { ApiError } from './kube-api.ts';
 
 export const CHART = join(ROOT, 'charts/signet');
 export const SIGNET_NAMESPACE = 'signet';
@@ -15,7 +13,7 @@ export function hasChart(): boolean {
   return existsSync(join(CHART, 'Chart.yaml'));
 }
 
-/** Resolves when everything of it is ready, and policies are accepted. */
+/** Resolves when everything of it is ready. */
 export async function installSignet(cluster: Cluster, values: object = {}): Promise<void> {
   await cluster.helm.install({
     name: 'signet',
@@ -24,25 +22,18 @@ export async function installSignet(cluster: Cluster, values: object = {}): Prom
     values: { trustDomain: TRUST_DOMAIN, ...values },
     args: ['--wait', '--timeout', '120s'],
   });
-  await until('the webhook to be trusted', async () => await acceptsPolicies(cluster), {
-    everyMs: 100,
-  });
+  await whenAsked(cluster);
 }
 
-/** The API server learns the webhook's authority a little after the controller is ready. */
-async function acceptsPolicies({ api }: Cluster): Promise<true | undefined> {
-  const policy = {
-    apiVersion: 'spire.spiffe.io/v1alpha1',
-    kind: 'ClusterSPIFFEID',
-    metadata: { name: 'trial' },
-    spec: { spiffeIDTemplate: 'spiffe://{{ .TrustDomain }}/trial' },
-  };
-  try {
-    const path = '/apis/spire.spiffe.io/v1alpha1/clusterspiffeids?dryRun=All';
-    await api.text({ method: 'POST', path, body: policy });
-    return true;
-  } catch (thrown) {
-    if (thrown instanceof ApiError && thrown.status === 500) return undefined;
-    throw thrown;
+/** The leading controller has told API servers whom to trust for the webhook. */
+async function whenAsked(cluster: Cluster): Promise<void> {
+  for (const kind of ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations']) {
+    const path = `/apis/admissionregistration.k8s.io/v1/${kind}/signet`;
+    await cluster.api.waitFor(path, (object) => {
+      const { webhooks } = object as unknown as {
+        webhooks: readonly { readonly clientConfig: { readonly caBundle?: string } }[];
+      };
+      return webhooks.every(({ clientConfig }) => (clientConfig.caBundle ?? '') !== '');
+    });
   }
 }

@@ -185,12 +185,14 @@ const USAGE: readonly (readonly [readonly string[], RegExp])[] = [
   [['constructor'], /^signet: no command "constructor"/],
   [['\u001b[2J'], /^signet: no command "\\u001b\[2J"/],
   [['render', '--nope'], /^signet render: Unknown option '--nope'$/],
-  [['render', '-o', 'xml'], /^signet render: --output: "xml" is not one of table, json$/],
+  [['render', '-o', 'xml'], /^signet render: --output: "xml" is not one of table, json, yaml$/],
   [
     ['render', '-f', '/nowhere', '--trust-domain', 'a.test'],
     /^signet render: \/nowhere: cannot be read$/,
   ],
-  [['render', '-f', '/dev/null'], /^signet render: --trust-domain: must be given$/],
+  [['check', '--kubeconfig', '/nowhere'], /^signet check: \/nowhere: cannot be read$/],
+  [['svid', 'inspect', '/nowhere'], /^signet svid: \/nowhere: cannot be read$/],
+  [['render', '-f', '/dev/null', '--offline'], /^signet render: --trust-domain: must be given$/],
   [['explain', 'pod/a', '--dir', '/nowhere'], /^signet explain: \/nowhere: no such directory$/],
   [['dev', '/nowhere'], /^signet dev: \/nowhere: no such directory$/],
 ];
@@ -207,7 +209,7 @@ for (const [args, said] of USAGE) {
 test('--help is for reading, and 0; a command without its arguments says the same, and 2', () => {
   const all = signet('--help');
   assert.equal(all.status, 0);
-  for (const command of ['dev', 'render', 'explain']) {
+  for (const command of ['dev', 'render', 'explain', 'revoke', 'svid']) {
     assert.match(all.stdout, new RegExp(`\n {2}${command} +\\w`));
     const help = signet(command, '--help');
     assert.equal(help.status, 0);

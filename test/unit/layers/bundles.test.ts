@@ -2,10 +2,10 @@
 // there is nothing but its files.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Metafile } from 'esbuild';
 import { buildProgram } from '../../../scripts/build.ts';
@@ -110,6 +110,29 @@ const CONTENTS: readonly Contents[] = [
     ],
   },
   {
+    command: 'src/cli/revoke.ts',
+    has: ['src/kube/kubeconfig/', 'src/identity/', 'node_modules/yaml/'],
+    hasNot: [
+      'src/issuer/main.ts',
+      'src/node/main.ts',
+      'node_modules/@peculiar/',
+      'node_modules/@grpc/',
+    ],
+  },
+  {
+    command: 'src/cli/svid.ts',
+    has: ['src/transport/grpc/', 'src/spiffe/', 'node_modules/yaml/'],
+    hasNot: [
+      'client/',
+      'src/kube/',
+      'src/identity/',
+      'src/issuer/',
+      'src/node/',
+      'src/dev/',
+      'node_modules/@peculiar/',
+    ],
+  },
+  {
     command: 'src/cli/dev.ts',
     has: ['src/node/main.ts', 'src/issuer/', 'node_modules/@peculiar/', 'node_modules/yaml/'],
     hasNot: ['client/', 'test/', 'src/cli/node.ts', 'node_modules/@kubernetes/'],
@@ -164,6 +187,19 @@ test('the program and each command run from the files alone', async () => {
     assert.match(out, new RegExp(`^usage: signet ${name}`));
     assert.equal(err, '');
   }
+});
+
+test('kubectl finds the program as its plugin, through a link, with flags behind the verb', () => {
+  const bin = join(directory, 'bin');
+  mkdirSync(bin);
+  symlinkSync(join(directory, 'kubectl-spiffe'), join(bin, 'kubectl-spiffe'));
+  const env = { PATH: `${bin}:${dirname(process.execPath)}:/usr/bin:/bin` };
+  const options = { cwd: bin, env, encoding: 'utf8' } as const;
+  const help = spawnSync('kubectl-spiffe', ['explain', '--help'], options);
+  assert.equal(help.status, 0, help.stderr);
+  assert.match(help.stdout, /^usage: signet explain pod\/NAME/);
+  const failed = spawnSync('kubectl-spiffe', ['explain', 'pod/a b', '--dir', '/nowhere'], options);
+  assert.equal(failed.status, 2);
 });
 
 async function run(...args: readonly string[]) {

@@ -1,0 +1,104 @@
+// Writes and deletes the restrictions of `signet revoke`. A second call may add, never shorten: who
+// wants less undoes the first.
+
+import type { Clock } from '../base/clock.ts';
+import { CodedError } from '../base/errors.ts';
+import { rfc3339Time } from '../crds/rfc3339.ts';
+import { canonicalText } from '../kube/canonical-json.ts';
+import { type KubeClient, segment } from '../kube/kube-client.ts';
+import type { JsonObject } from '../template/json-value.ts';
+import { RESTRICTIONS_PATH } from './cluster/identity-objects.ts';
+import { ClusterReader, nameOf, objectAt, objectsIn, textAt, valueAt } from './cluster/reader.ts';
+import { type RevokeTarget, TARGET_ANNOTATION } from './revoke-target.ts';
+
+export type Written = {
+  readonly action: 'Created' | 'Updated' | 'Unchanged';
+  readonly until: string | undefined;
+};
+
+/** Throws what the client throws. */
+export async function writeRestriction(
+  client: KubeClient,
+  object: JsonObject,
+  now: number,
+): Promise<Written> {
+  const wanted = objectAt(object, 'spec');
+  try {
+    await client.send({ method: 'POST', path: RESTRICTIONS_PATH, body: object });
+    return { action: 'Created', until: untilOf(wanted) };
+  } catch (thrown) {
+    if (CodedError.from(thrown).code !== 'already-exists') throw thrown;
+  }
+  const path = `${RESTRICTIONS_PATH}/${segment(nameOf(object))}`;
+  const stored = await client.send({ method: 'GET', path });
+  const held = objectAt(stored, 'spec');
+  const until = laterEnd(held, untilOf(wanted), now);
+  const cause = textAt(wanted, 'cause') || textAt(held, 'cause');
+  const { until: _until, cause: _cause, ...others } = held;
+  // What others added beside it stays; whom it is about is as we say.
+  const spec: JsonObject = {
+    ...others,
+    match: objectAt(wanted, 'match'),
+    suspend: true,
+    ...(until === undefined ? {} : { until }),
+    ...(cause === '' ? {} : { cause }),
+  };
+  if (canonicalText(spec) === canonicalText(held)) return { action: 'Unchanged', until };
+  await client.send({ method: 'PUT', path, body: { ...stored, spec } });
+  return { action: 'Updated', until };
+}
+
+/** Undefined is for good. What is over, or did not suspend, counts for nothing. */
+function laterEnd(held: JsonObject, wanted: string | undefined, now: number): string | undefined {
+  const end = untilOf(held);
+  if (valueAt(held, 'suspend') !== true) return wanted;
+  if (end === undefined || wanted === undefined) return undefined;
+  const ends = rfc3339Time(end) ?? 0;
+  return ends > Math.max(now, rfc3339Time(wanted) ?? 0) ? end : wanted;
+}
+
+function untilOf(spec: JsonObject): string | undefined {
+  return textAt(spec, 'until') || undefined;
+}
+
+/** Deletes what earlier calls wrote for the target; returns the names. */
+export async function undo(
+  client: KubeClient,
+  target: RevokeTarget,
+  { dryRun, signal }: { readonly dryRun: boolean; readonly signal: AbortSignal },
+): Promise<readonly string[]> {
+  const reader = new ClusterReader(client, signal);
+  const all = (await reader.list(RESTRICTIONS_PATH)) ?? [];
+  const ours = all.filter(
+    (each) => textAt(each, 'metadata', 'annotations', TARGET_ANNOTATION) === target.text,
+  );
+  const names = ours.map(nameOf);
+  for (const name of dryRun ? [] : names) {
+    await client.send({ method: 'DELETE', path: `${RESTRICTIONS_PATH}/${segment(name)}`, signal });
+  }
+  return names;
+}
+
+const LOOKS = 10;
+const LOOK_EVERY_MS = 500;
+
+/** What the controller says of it, which takes a moment; undefined when it said nothing. */
+export async function readStatus(
+  client: KubeClient,
+  name: string,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<boolean | undefined> {
+  for (let look = 0; look < LOOKS && !signal.aborted; look += 1) {
+    const object = await client.send({
+      method: 'GET',
+      path: `${RESTRICTIONS_PATH}/${segment(name)}`,
+    });
+    const generation = valueAt(object, 'metadata', 'generation');
+    const condition = objectsIn(objectAt(object, 'status'), 'conditions').find(
+      (each) => textAt(each, 'type') === 'InEffect' && each['observedGeneration'] === generation,
+    );
+    if (condition !== undefined) return textAt(condition, 'status') === 'True';
+    await clock.sleep(LOOK_EVERY_MS, signal);
+  }
+  return undefined;
+}
