@@ -6,7 +6,7 @@ import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { attached, freshNamespace } from './lib/attached.ts';
 import { until } from './lib/commands.ts';
-import { allAfter, eachAfter, isUpdate, startFleet } from './lib/faults.ts';
+import { allAfter, eachAfter, isUpdate, leave, startFleet } from './lib/faults.ts';
 import { appIdentity, remove, restriction } from './lib/identities.ts';
 import { ApiError } from './lib/kube-api.ts';
 import { type KubeObject, objectPath, type Pod } from './lib/kube-object.ts';
@@ -76,8 +76,7 @@ suite('a schema of somebody else over ours', () => {
     await putSchemas(ours.spec.versions);
     await remove(cluster, suspension());
     for (const namespace of Object.values(names)) {
-      await remove(cluster, appIdentity(namespace));
-      await cluster.deleteNamespace(namespace);
+      await leave(cluster, namespace);
     }
   });
 
