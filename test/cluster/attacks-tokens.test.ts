@@ -5,10 +5,10 @@ import { after, before, suite, test } from 'node:test';
 import { type Line, whenReady } from './lib/agent-pod.ts';
 import { attached, freshNamespace } from './lib/attached.ts';
 import { until } from './lib/commands.ts';
+import { whenSigned } from './lib/faults.ts';
 import { appIdentity, optedIn, remove } from './lib/identities.ts';
 import type { KubeApi } from './lib/kube-api.ts';
 import { type Pod, podPath } from './lib/kube-object.ts';
-import { pluginsReady } from './lib/node-plugin.ts';
 import { attack } from './lib/report.ts';
 import { SIGNET_NAMESPACE } from './lib/signet.ts';
 import {
@@ -34,7 +34,7 @@ suite('acting as a node plugin', () => {
     namespace = await freshNamespace(cluster, 'attacks');
     const policy = appIdentity(namespace);
     await cluster.api.apply(policy);
-    await pluginsReady(cluster);
+    await whenSigned(cluster, 'node', cluster.nodes.length);
     victim = await running('victim', here.name);
     away = await running('away', there.name);
     ask = { namespace, victim, policy };
@@ -106,7 +106,7 @@ suite('acting as a node plugin', () => {
     const outcome = await outcomeOf(cluster, { ...ask, name: 'late', token });
     assert.equal(outcome['code'], 'unauthenticated', JSON.stringify(outcome));
     attack('token of a deleted node plugin', 'thief of a token', said(outcome));
-    await pluginsReady(cluster);
+    await whenSigned(cluster, 'node', cluster.nodes.length);
   });
 
   test('a server that pretends to be the issuer with a workload’s SVID', async () => {
