@@ -6,8 +6,16 @@ import { after, before, suite, test } from 'node:test';
 import { agentPod, lineOf, podTemplate, whenReady } from './lib/agent-pod.ts';
 import { attached, freshNamespace } from './lib/attached.ts';
 import { until } from './lib/commands.ts';
-import { isUpdate, killProcess, scale, signetPods, startFleet, whenSigned } from './lib/faults.ts';
-import { appIdentity, INJECT, optedIn, remove } from './lib/identities.ts';
+import {
+  isUpdate,
+  killProcess,
+  leave,
+  scale,
+  signetPods,
+  startFleet,
+  whenSigned,
+} from './lib/faults.ts';
+import { appIdentity, INJECT, optedIn } from './lib/identities.ts';
 import { ApiError } from './lib/kube-api.ts';
 import { type KubeObject, objectPath, type Pod } from './lib/kube-object.ts';
 import { whenAll } from './lib/pods.ts';
@@ -31,8 +39,7 @@ suite('without a controller', () => {
   });
   after(async () => {
     await scale(cluster, 'controller', REPLICAS);
-    await remove(cluster, appIdentity(namespace));
-    await cluster.deleteNamespace(namespace);
+    await leave(cluster, namespace);
   });
 
   test('that leads, another one does, and writes status', async () => {

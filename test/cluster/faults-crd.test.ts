@@ -5,8 +5,10 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { attached, freshNamespace } from './lib/attached.ts';
-import { allAfter, eachAfter, isUpdate, startFleet } from './lib/faults.ts';
+import { until } from './lib/commands.ts';
+import { allAfter, eachAfter, isUpdate, leave, startFleet } from './lib/faults.ts';
 import { appIdentity, remove, restriction } from './lib/identities.ts';
+import { ApiError } from './lib/kube-api.ts';
 import { type KubeObject, objectPath, type Pod } from './lib/kube-object.ts';
 
 type Crd = KubeObject & { readonly spec: { readonly versions: readonly object[] } };
@@ -74,8 +76,7 @@ suite('a schema of somebody else over ours', () => {
     await putSchemas(ours.spec.versions);
     await remove(cluster, suspension());
     for (const namespace of Object.values(names)) {
-      await remove(cluster, appIdentity(namespace));
-      await cluster.deleteNamespace(namespace);
+      await leave(cluster, namespace);
     }
   });
 
@@ -87,8 +88,9 @@ suite('a schema of somebody else over ours', () => {
     for (const namespace of Object.values(names)) {
       const path = objectPath(appIdentity(namespace));
       // Written again it has lost what that schema does not know.
-      await cluster.api.waitFor<Policy>(path, ({ spec }) => spec.priority === undefined);
-      await cluster.api.merge(path, { metadata: { labels: { touched: 'yes' } } });
+      await hasPriority(path, undefined);
+      const metadata = { labels: { touched: 'yes' } };
+      await retried(async () => await cluster.api.merge(path, { metadata }));
     }
     await sleep(SETTLE_MS);
     assert.deepEqual((await allAfter(cluster, suspended, begun)).filter(isUpdate), []);
@@ -98,9 +100,8 @@ suite('a schema of somebody else over ours', () => {
     await putSchemas(ours.spec.versions);
     for (const namespace of Object.values(names)) {
       const path = objectPath(appIdentity(namespace));
-      const spec = { priority: 5 };
-      await cluster.api.merge(path, { spec });
-      await cluster.api.waitFor<Policy>(path, ({ spec }) => spec.priority === 5);
+      await retried(async () => await cluster.api.merge(path, { spec: { priority: 5 } }));
+      await hasPriority(path, 5);
     }
     await sleep(SETTLE_MS / 2);
     assert.deepEqual((await allAfter(cluster, suspended, begun)).filter(isUpdate), []);
@@ -116,6 +117,26 @@ async function putSchemas(versions: readonly object[]): Promise<void> {
   const now = await cluster.api.get<Crd>(CRD);
   const body = { ...now, spec: { ...now.spec, versions } };
   await cluster.api.text({ method: 'PUT', path: CRD, body });
+}
+
+async function hasPriority(path: string, priority: number | undefined): Promise<void> {
+  await until(`priority ${priority}`, async () => {
+    const policy = await retried(async () => await cluster.api.get<Policy>(path));
+    return policy.spec.priority === priority ? true : undefined;
+  });
+}
+
+/** A kind whose schema has just changed answers 429 for a moment. */
+async function retried<T>(ask: () => Promise<T>): Promise<T> {
+  const { answer } = await until('the kind to be served', async () => {
+    try {
+      return { answer: await ask() };
+    } catch (thrown) {
+      if (thrown instanceof ApiError && thrown.status === 429) return undefined;
+      throw thrown;
+    }
+  });
+  return answer;
 }
 
 function isDenied(line: Readonly<Record<string, unknown>>): boolean {

@@ -10,12 +10,13 @@ import {
   eachAfter,
   inPodNetwork,
   isUpdate,
+  leave,
   signetPods,
   signetProcess,
   startFleet,
   whenSigned,
 } from './lib/faults.ts';
-import { appIdentity, optedIn, remove } from './lib/identities.ts';
+import { appIdentity, optedIn } from './lib/identities.ts';
 import type { Pod } from './lib/kube-object.ts';
 import { API_SERVICE_ADDRESS } from './lib/layout.ts';
 import { createAtOnce } from './lib/pods.ts';
@@ -52,8 +53,7 @@ suite('an issuer whose view is half a minute old', () => {
   });
   after(async () => {
     await mend();
-    await remove(cluster, appIdentity(namespace));
-    await cluster.deleteNamespace(namespace);
+    await leave(cluster, namespace);
   });
 
   test('takes nothing from running pods that it does not know', async () => {

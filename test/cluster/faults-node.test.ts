@@ -16,6 +16,7 @@ import {
   eachAfter,
   isUpdate,
   killProcess,
+  leave,
   list,
   podDirectory,
   signetPods,
@@ -25,7 +26,7 @@ import {
   volumeOf,
   whenSigned,
 } from './lib/faults.ts';
-import { appIdentity, remove } from './lib/identities.ts';
+import { appIdentity } from './lib/identities.ts';
 import { objectPath, type Pod } from './lib/kube-object.ts';
 import { figure } from './lib/report.ts';
 import { SIGNET_NAMESPACE } from './lib/signet.ts';
@@ -46,8 +47,7 @@ suite('pods of a node whose node plugin or kubelet goes away', () => {
     pods = await startFleet(cluster, { namespace, prefix: 'stay', count: PODS, node: node.name });
   });
   after(async () => {
-    await remove(cluster, appIdentity(namespace));
-    await cluster.deleteNamespace(namespace);
+    await leave(cluster, namespace);
   });
 
   test('have their sockets back within a second of the new process, and their identity', async () => {

@@ -6,8 +6,16 @@ import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Line } from './lib/agent-pod.ts';
 import { attached, freshNamespace } from './lib/attached.ts';
-import { allAfter, eachAfter, isUpdate, scale, startFleet, whenSigned } from './lib/faults.ts';
-import { appIdentity, remove } from './lib/identities.ts';
+import {
+  allAfter,
+  eachAfter,
+  isUpdate,
+  leave,
+  scale,
+  startFleet,
+  whenSigned,
+} from './lib/faults.ts';
+import { appIdentity } from './lib/identities.ts';
 import type { Pod } from './lib/kube-object.ts';
 import { figure } from './lib/report.ts';
 
@@ -30,8 +38,7 @@ suite('running pods lose nothing', () => {
     if (cluster.controlPlane.apiServer.pid === undefined) cluster.controlPlane.apiServer.start();
     await cluster.controlPlane.ready();
     await scale(cluster, 'issuer', REPLICAS);
-    await remove(cluster, appIdentity(namespace));
-    await cluster.deleteNamespace(namespace);
+    await leave(cluster, namespace);
   });
 
   test('while all issuers are down', async () => {

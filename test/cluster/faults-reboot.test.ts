@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { linesOf } from './lib/agent-pod.ts';
 import { attached, freshNamespace } from './lib/attached.ts';
-import { csiMounts, eachAfter, isUpdate, startFleet, whenSigned } from './lib/faults.ts';
-import { appIdentity, remove } from './lib/identities.ts';
+import { csiMounts, eachAfter, isUpdate, leave, startFleet, whenSigned } from './lib/faults.ts';
+import { appIdentity } from './lib/identities.ts';
 import { objectPath, type Pod } from './lib/kube-object.ts';
 import { reboot } from './lib/reboot.ts';
 import { figure } from './lib/report.ts';
@@ -25,8 +25,7 @@ suite('a node that reboots', () => {
     pods = await startFleet(cluster, { namespace, prefix: 'back', count: PODS, node: node.name });
   });
   after(async () => {
-    await remove(cluster, appIdentity(namespace));
-    await cluster.deleteNamespace(namespace);
+    await leave(cluster, namespace);
   });
 
   test(`brings ${PODS} pods back with their identity at the first attempt`, async () => {

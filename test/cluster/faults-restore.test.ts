@@ -10,7 +10,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { attached, freshNamespace } from './lib/attached.ts';
 import { authorities, authority } from './lib/authority-cli.ts';
 import { until } from './lib/commands.ts';
-import { allAfter, eachAfter, isUpdate, signetPods, startFleet, whenSigned } from './lib/faults.ts';
+import {
+  allAfter,
+  eachAfter,
+  isUpdate,
+  leave,
+  signetPods,
+  startFleet,
+  whenSigned,
+} from './lib/faults.ts';
 import { appIdentity, optedIn, remove, restriction } from './lib/identities.ts';
 import { type KubeObject, objectPath, type Pod, podPath } from './lib/kube-object.ts';
 import { figure } from './lib/report.ts';
@@ -43,8 +51,7 @@ suite('a store that is set back', () => {
     rmSync(snapshot, { recursive: true, force: true });
     await remove(cluster, suspension());
     for (const namespace of Object.values(names)) {
-      await remove(cluster, appIdentity(namespace));
-      await cluster.deleteNamespace(namespace);
+      await leave(cluster, namespace);
     }
   });
 

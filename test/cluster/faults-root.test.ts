@@ -6,8 +6,8 @@ import { after, before, suite, test } from 'node:test';
 import { attached, freshNamespace } from './lib/attached.ts';
 import { authorities, authority, heldBy } from './lib/authority-cli.ts';
 import { until } from './lib/commands.ts';
-import { allAfter, isUpdate, startFleet } from './lib/faults.ts';
-import { appIdentity, remove } from './lib/identities.ts';
+import { allAfter, isUpdate, leave, startFleet } from './lib/faults.ts';
+import { appIdentity } from './lib/identities.ts';
 import type { Pod } from './lib/kube-object.ts';
 import { figure } from './lib/report.ts';
 
@@ -24,8 +24,7 @@ suite('an active root that is revoked', () => {
     pods = await startFleet(cluster, { namespace, prefix: 'hold', count: PODS });
   });
   after(async () => {
-    await remove(cluster, appIdentity(namespace));
-    await cluster.deleteNamespace(namespace);
+    await leave(cluster, namespace);
   });
 
   test('is replaced by the standby root for every running pod within a minute', async () => {

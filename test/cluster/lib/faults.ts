@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type Line, linesOf } from './agent-pod.ts';
 import type { Cluster } from './cluster.ts';
 import { attempt, until } from './commands.ts';
-import { optedIn } from './identities.ts';
+import { appIdentity, optedIn, remove } from './identities.ts';
 import { hasCondition, type KubeObject, type Pod } from './kube-object.ts';
 import type { ClusterNode } from './node.ts';
 import { createAtOnce, whenAll } from './pods.ts';
@@ -16,6 +16,7 @@ export type Part = 'issuer' | 'controller' | 'node';
 
 const TICK_MS = 10;
 const BACK_MS = 90_000;
+const LEAVE_MS = 180_000;
 
 /** Signet's pods of a part that are there and not going, on one node or on all. */
 export async function signetPods(
@@ -116,6 +117,14 @@ export async function startFleet(cluster: Cluster, fleet: Fleet): Promise<readon
   });
   await eachAfter({ cluster, pods, since: 0 }, isUpdate);
   return pods;
+}
+
+/** Removes policy and namespace of a fleet; many pods at once take a busy machine a while. */
+export async function leave(cluster: Cluster, namespace: string): Promise<void> {
+  await remove(cluster, appIdentity(namespace));
+  const path = `/api/v1/namespaces/${namespace}`;
+  await cluster.api.delete(path);
+  await cluster.api.waitGone(path, { timeoutMs: LEAVE_MS });
 }
 
 export function isUpdate(line: Line): boolean {
