@@ -14,7 +14,7 @@ export type RevokedIdentity = {
   readonly node: string;
   readonly spiffeId: string;
   readonly policy: string;
-  /** When one that was signed a moment ago ends. */
+  /** When one ends that is signed in the last moment. */
   readonly x509EndsAtLatest: string;
   readonly jwtEndsAtLatest: string;
 };
@@ -35,6 +35,9 @@ export type Receipt = {
   readonly notes: readonly string[];
 };
 
+/** Issuers go on signing until they see the restriction. */
+const SEEN_WITHIN_MS = 2000;
+
 /** What pods have without the restriction and have not with it. */
 export function revokedIdentities(
   view: IdentityView,
@@ -44,6 +47,7 @@ export function revokedIdentities(
   const change = { kind: 'IdentityRestriction', namespace: '', name: nameOf(restriction) } as const;
   view.apply({ ...change, object: undefined });
   const before = identitiesByPod(view, now);
+  const lastSigned = now + SEEN_WITHIN_MS;
   view.apply({ ...change, object: restriction });
   return [...before].flatMap(([uid, identities]) => {
     const decision = view.decision(uid, now);
@@ -57,8 +61,8 @@ export function revokedIdentities(
         node: decision?.pod.nodeName ?? '',
         spiffeId: identity.spiffeId,
         policy: identity.policy,
-        x509EndsAtLatest: time(now + x509TtlSeconds(identity) * 1000),
-        jwtEndsAtLatest: time(jwtExpiry(identity, now, Number.POSITIVE_INFINITY)),
+        x509EndsAtLatest: time(lastSigned + x509TtlSeconds(identity) * 1000),
+        jwtEndsAtLatest: time(jwtExpiry(identity, lastSigned, Number.POSITIVE_INFINITY)),
       }));
   });
 }
@@ -140,5 +144,6 @@ A revoked pod has a successor under the same identity when something controls it
 ServiceAccount (sa/NAME) to stop those too.`;
 
 function time(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+  // Rather a second late than early.
+  return `${new Date(Math.ceil(ms / 1000) * 1000).toISOString().slice(0, 19)}Z`;
 }

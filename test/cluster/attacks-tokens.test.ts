@@ -2,14 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { whenReady } from './lib/agent-pod.ts';
+import { type Line, whenReady } from './lib/agent-pod.ts';
 import { attached, freshNamespace } from './lib/attached.ts';
 import { until } from './lib/commands.ts';
+import { whenSigned } from './lib/faults.ts';
 import { appIdentity, optedIn, remove } from './lib/identities.ts';
 import type { KubeApi } from './lib/kube-api.ts';
-import { objectPath, type Pod } from './lib/kube-object.ts';
-import { pluginsReady } from './lib/node-plugin.ts';
+import { type Pod, podPath } from './lib/kube-object.ts';
 import { attack } from './lib/report.ts';
+import { SIGNET_NAMESPACE } from './lib/signet.ts';
 import {
   outcomeOf,
   pluginPod,
@@ -33,7 +34,7 @@ suite('acting as a node plugin', () => {
     namespace = await freshNamespace(cluster, 'attacks');
     const policy = appIdentity(namespace);
     await cluster.api.apply(policy);
-    await pluginsReady(cluster);
+    await whenSigned(cluster, 'node', cluster.nodes.length);
     victim = await running('victim', here.name);
     away = await running('away', there.name);
     ask = { namespace, victim, policy };
@@ -44,7 +45,7 @@ suite('acting as a node plugin', () => {
   });
 
   test('the token of the node plugin itself is good for its own node', async () => {
-    const token = pluginToken(here, await pluginPod(cluster, here));
+    const token = await pluginToken(here, await pluginPod(cluster, here));
     const { issued, reason } = await outcomeOf(cluster, { ...ask, name: 'control', token });
     // What is asked for is not what was pushed, so nothing is signed; but it is spoken to.
     assert.deepEqual([issued, reason], [false, 'EntryChanged']);
@@ -54,13 +55,15 @@ suite('acting as a node plugin', () => {
     const pod = await thief(cluster, { ...ask, name: 'projects', projects: true });
     await refusedAtAdmission(pod, /tokens of audience signet-issuer\/ are for pods of DaemonSet/);
     attack('token of the issuer’s audience projected', 'pod author', 'refused at admission');
-    await withoutPolicy(cluster, 'signet-issuer-audience', async () => {
-      const request = { ...ask, name: 'projects', projects: true };
-      await until('the policy to be gone', async () => await admitted(cluster.api, pod));
-      const outcome = await outcomeOf(cluster, request);
-      assert.equal(outcome['issued'], false);
-      assert.equal(outcome['code'], 'unauthenticated', JSON.stringify(outcome));
-      attack('the same, admission policy removed', 'pod author', said(outcome));
+    // Even then its kubelet gets no such token for it.
+    await withoutPolicy(cluster, 'signet-node-token', async () => {
+      await withoutPolicy(cluster, 'signet-issuer-audience', async () => {
+        await until('the policy to be gone', async () => await admitted(cluster.api, pod));
+        const outcome = await outcomeOf(cluster, { ...ask, name: 'projects', projects: true });
+        assert.equal(outcome['issued'], false);
+        assert.equal(outcome['code'], 'unauthenticated', JSON.stringify(outcome));
+        attack('the same, both admission policies removed', 'pod author', said(outcome));
+      });
     });
   });
 
@@ -69,7 +72,11 @@ suite('acting as a node plugin', () => {
     ['bound to nothing', undefined],
   ] as const) {
     test(`a token of the node plugins’ account ${name}`, async () => {
-      await assert.rejects(tokenRequest(cluster, bound), /only kubelets get tokens/);
+      // A policy that was put back takes a moment.
+      const refusal = await until('a refusal', async () => {
+        return await tokenRequest(cluster, bound).then(() => undefined, String);
+      });
+      assert.match(refusal, /only kubelets get tokens/);
       attack(`token request ${name}`, 'editor of Signet’s namespace', 'refused at admission');
       await withoutPolicy(cluster, 'signet-node-token', async () => {
         const token = await until('a token', async () => {
@@ -84,7 +91,7 @@ suite('acting as a node plugin', () => {
   }
 
   test('a node plugin’s token, for a pod of another node', async () => {
-    const token = pluginToken(here, await pluginPod(cluster, here));
+    const token = await pluginToken(here, await pluginPod(cluster, here));
     const outcome = await outcomeOf(cluster, { ...ask, victim: away, name: 'far', token });
     assert.deepEqual([outcome['issued'], outcome['reason']], [false, 'WrongNode']);
     attack('another node’s pod asked for', 'root on a node', said(outcome));
@@ -92,13 +99,14 @@ suite('acting as a node plugin', () => {
 
   test('the token of a node plugin whose pod was deleted', async () => {
     const plugin = await pluginPod(cluster, here);
-    const token = pluginToken(here, plugin);
-    await cluster.api.delete(objectPath(plugin), { gracePeriodSeconds: 1 });
-    await cluster.api.waitGone(objectPath(plugin));
+    const token = await pluginToken(here, plugin);
+    const path = podPath(SIGNET_NAMESPACE, plugin.metadata.name ?? '');
+    await cluster.api.delete(path, { gracePeriodSeconds: 1 });
+    await cluster.api.waitGone(path);
     const outcome = await outcomeOf(cluster, { ...ask, name: 'late', token });
     assert.equal(outcome['code'], 'unauthenticated', JSON.stringify(outcome));
     attack('token of a deleted node plugin', 'thief of a token', said(outcome));
-    await pluginsReady(cluster);
+    await whenSigned(cluster, 'node', cluster.nodes.length);
   });
 
   test('a server that pretends to be the issuer with a workload’s SVID', async () => {
@@ -111,7 +119,7 @@ suite('acting as a node plugin', () => {
     await cluster.api.create(fake);
     const { status } = await whenReady(cluster, fake);
     const target = `${status?.podIP ?? ''}:${port}`;
-    const token = pluginToken(here, await pluginPod(cluster, here));
+    const token = await pluginToken(here, await pluginPod(cluster, here));
     const outcome = await outcomeOf(cluster, { ...ask, name: 'lured', token, target });
     assert.equal(outcome['code'], 'unavailable', JSON.stringify(outcome));
     assert.match(String(outcome['message']), /certificate|issuer/);
@@ -136,9 +144,9 @@ async function admitted(api: KubeApi, pod: Pod): Promise<true | undefined> {
   return answer === undefined ? undefined : true;
 }
 
-function said({ code, reason, message }: Readonly<Record<string, unknown>>): string {
-  return `${String(reason ?? code)}${message === undefined ? '' : `: ${String(message)}`}`.slice(
-    0,
-    80,
-  );
+function said(outcome: Line): string {
+  const text = (key: string): string => (typeof outcome[key] === 'string' ? outcome[key] : '');
+  const first = text('reason') || text('code');
+  const message = text('message');
+  return (message === '' ? first : `${first}: ${message}`).slice(0, 80);
 }

@@ -9,13 +9,23 @@ const AGAIN_MS = 50;
 
 export async function watch(_args: readonly string[], stop: AbortSignal): Promise<number> {
   const client = new WorkloadApiClient();
+  // Since the process started.
+  const ms = (): number => Math.round(performance.now());
+  const asked = ms();
   let last = '';
   while (!stop.aborted) {
     try {
       for await (const { svids, bundles } of client.watchX509Context(stop)) {
         last = '';
         const ids = svids.map(({ spiffeId }) => spiffeId);
-        emit({ event: 'update', ...describe(svids[0]), ids, domains: [...bundles.keys()] });
+        emit({
+          event: 'update',
+          ...describe(svids[0]),
+          ids,
+          domains: [...bundles.keys()],
+          asked,
+          ms: ms(),
+        });
       }
       emit({ event: 'end' });
     } catch (thrown) {

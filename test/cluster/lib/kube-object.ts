@@ -5,6 +5,7 @@ export type Metadata = {
   readonly namespace?: string;
   readonly uid?: string;
   readonly resourceVersion?: string;
+  readonly generation?: number;
   readonly generateName?: string;
   readonly creationTimestamp?: string;
   readonly deletionTimestamp?: string;

@@ -29,6 +29,7 @@ export function kubeletConfig({ clusterDirectory, name, address }: KubeletFacts)
     failCgroupV1: false,
     failSwapOn: false,
     featureGates: { ClusterTrustBundle: true, ClusterTrustBundleProjection: true },
+    staticPodPath: own('manifests'),
     containerRuntimeEndpoint: `unix://${own('containerd/containerd.sock')}`,
     clusterDomain: 'cluster.local',
     clusterDNS: [DNS_SERVICE_ADDRESS],

@@ -50,7 +50,7 @@ export class ClusterNode {
 
   /** The container runtime, with the images; needs the control plane's network, not its server. */
   async prepare(pki: Pki, images: readonly string[]): Promise<void> {
-    for (const part of ['cni', 'kubelet', 'containerd', 'log']) {
+    for (const part of ['cni', 'kubelet', 'containerd', 'log', 'manifests']) {
       mkdirSync(join(this.directory, part), { recursive: true });
     }
     await this.#joinNetwork();

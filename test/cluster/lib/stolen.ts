@@ -1,7 +1,5 @@
 // What an attacker might hold: tokens, and a program that shows them to the issuer.
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { agentPod, type Line, whenEnded } from './agent-pod.ts';
 import type { Cluster } from './cluster.ts';
 import { type KubeObject, objectPath, type Pod } from './kube-object.ts';
@@ -72,11 +70,13 @@ export async function pluginPod(cluster: Cluster, node: ClusterNode): Promise<Po
   return pod;
 }
 
-/** As root on the node reads it. */
-export function pluginToken(node: ClusterNode, { metadata }: Pod): string {
-  const volumes = join(node.directory, 'kubelet/pods', metadata.uid ?? '', 'volumes');
-  // The kubelet's memory file system is in the node's mount namespace alone; a process shows it.
-  return readFileSync(join(volumes, 'kubernetes.io~projected/token/token'), 'utf8').trim();
+/** As root on the node reads it: it lies on a file system of the node's own. */
+export async function pluginToken(node: ClusterNode, { metadata }: Pod): Promise<string> {
+  const volumes = `/var/lib/kubelet/pods/${metadata.uid ?? ''}/volumes`;
+  const path = `${volumes}/kubernetes.io~projected/token/token`;
+  const { status, stdout, stderr } = await node.exec(['cat', path]);
+  if (status !== 0) throw new Error(stderr);
+  return stdout.trim();
 }
 
 /** A token of the node plugins' account, as somebody with the right to make tokens asks for one. */
