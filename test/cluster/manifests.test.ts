@@ -4,16 +4,19 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { whenEnded } from './lib/agent-pod.ts';
 import { attached, freshNamespace } from './lib/attached.ts';
+import { until } from './lib/commands.ts';
 import { inNamespace, policy, remove } from './lib/identities.ts';
 import { type Conditioned, type KubeObject, objectPath, type Pod } from './lib/kube-object.ts';
 import { TRUST_DOMAIN } from './lib/signet.ts';
 import { withVolume } from './lib/volume-pod.ts';
+import { without } from './lib/without.ts';
 
 const cluster = attached();
 const NS_SA =
   'spiffe://{{ .TrustDomain }}/ns/{{ .PodMeta.Namespace }}/sa/{{ .PodSpec.ServiceAccountName }}';
 const GATEWAY = 'gateway-account';
 const MANAGED = { 'spiffe.io/spire-managed-identity': 'true' };
+const WEBHOOK = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/signet';
 const API = 'spire.spiffe.io/v1alpha1';
 
 type Policy = Conditioned & {
@@ -44,12 +47,21 @@ suite('manifests of others', () => {
   test('a literal trust domain that is another one is a failure in the status', async () => {
     const spiffeIDTemplate = NS_SA.replace('{{ .TrustDomain }}', 'domain.test');
     const spec = { spiffeIDTemplate, namespaceSelector: { matchLabels: { backend: 'true' } } };
-    await under([policy('backend-workloads', spec)], async ([applied]) => {
-      assert.deepEqual(await idsOf({ name: 'foreign' }), []);
-      const { status } = await reported(applied, ({ status }) => status?.failures?.length === 1);
-      assert.match(status?.failures?.[0]?.message ?? '', /trust domain/);
-      assert.equal(status?.stats?.['podEntryRenderFailures'], 1);
+    const foreign = policy('backend-workloads', spec);
+    await assert.rejects(async () => await cluster.api.apply(foreign), /trust domain/);
+    // One that was there before the webhook.
+    await without(cluster, WEBHOOK, async () => {
+      await until('the webhook to be gone', async () => await isApplied(foreign));
     });
+    try {
+      assert.deepEqual(await idsOf({ name: 'foreign' }), []);
+      const { status } = await reported(foreign, ({ status }) => status?.conditions !== undefined);
+      const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+      assert.equal(ready?.status, 'False');
+      assert.match(JSON.stringify(status), /trust domain/);
+    } finally {
+      await remove(cluster, foreign);
+    }
   });
 
   test('a plain literal ID, chosen by a label', async () => {
@@ -207,6 +219,13 @@ suite('manifests of others', () => {
     return line?.['ids'] as readonly string[];
   }
 });
+
+async function isApplied(object: KubeObject): Promise<true | undefined> {
+  return await cluster.api.apply(object).then(
+    () => true,
+    () => undefined,
+  );
+}
 
 function object(kind: string, name: string, spec: object): KubeObject {
   return { apiVersion: API, kind, metadata: { name }, spec };

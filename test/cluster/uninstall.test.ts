@@ -9,9 +9,9 @@ import { agentPod, whenReady } from './lib/agent-pod.ts';
 import { attached, freshNamespace } from './lib/attached.ts';
 import { until } from './lib/commands.ts';
 import { everything } from './lib/everything.ts';
+import { podDirectory } from './lib/faults.ts';
 import { appIdentity, optedIn, remove } from './lib/identities.ts';
 import { hasCondition, type KubeObject, type Pod, podPath } from './lib/kube-object.ts';
-import { hasDirectory } from './lib/node-plugin.ts';
 import { installSignet, SIGNET_NAMESPACE } from './lib/signet.ts';
 import { DRIVER } from './lib/volume-pod.ts';
 
@@ -108,7 +108,7 @@ suite('uninstalling', () => {
       });
       assert.deepEqual(readdirSync(join(kubelet, 'plugins_registry')), []);
       assert.ok(!existsSync(join(kubelet, 'plugins/signet.dev', DRIVER, 'csi.sock')));
-      for (const { metadata } of users) assert.ok(!hasDirectory(node, metadata.uid ?? ''));
+      for (const pod of users) assert.ok(!existsSync(podDirectory(node, pod)));
     }
   });
 
