@@ -17,8 +17,8 @@ import { ensureTools } from './lib/tools.ts';
 
 const NODES = 2;
 const TEST_TIMEOUT_MS = 300_000;
-/** In this order: what all need first, what shakes the ground last. */
-const GROUPS = ['ground', 'promises', 'shaking'] as const;
+/** In this order: what all need first, then what shakes the ground, what looks back, and the end. */
+const GROUPS = ['ground', 'promises', 'shaking', 'rbac', 'uninstall'] as const;
 const OUT = join(ROOT, 'dist/cluster');
 
 type Step = { readonly step: string; readonly seconds: number };
@@ -98,6 +98,8 @@ async function runFiles(files: readonly string[]): Promise<number> {
 
 function groupOf(file: string): (typeof GROUPS)[number] {
   if (file.startsWith('smoke')) return 'ground';
+  if (file.startsWith('rbac')) return 'rbac';
+  if (file.startsWith('uninstall')) return 'uninstall';
   return file.startsWith('handles') ? 'shaking' : 'promises';
 }
 
