@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { type Line, linesOf, whenEnded } from './lib/agent-pod.ts';
+import { type Line, lineOf, linesOf, whenEnded } from './lib/agent-pod.ts';
 import { attached, freshNamespace } from './lib/attached.ts';
 import { until } from './lib/commands.ts';
 import { appId, appIdentity, optedIn, remove } from './lib/identities.ts';
@@ -66,11 +66,15 @@ suite('figures', () => {
     const from = Date.now();
     await cluster.api.apply(appIdentity(namespace, { spiffeIDTemplate }));
     const took: number[] = [];
+    let without = 0;
     for (const pod of pods) {
-      const [, changed] = await linesSoFar(pod, 2);
-      assert.equal(changed?.['id'], `spiffe://${TRUST_DOMAIN}/changed`);
-      took.push(Number(changed?.['at']) - from);
+      const changed = await lineOf(cluster, pod, { accepts: isChanged, timeoutMs: CHANGED_MS });
+      took.push(Number(changed['at']) - from);
+      // The old ID goes at once; where the machine is too busy to sign the new one, nothing is left.
+      const lines = await linesOf(cluster, pod);
+      without += lines.some(({ event }) => event === 'error') ? 1 : 0;
     }
+    figure('template changed: streams without any ID meanwhile', without, 'of 100');
     figure('template changed to all of 100 streams: p50', percentile(took, 0.5), 'ms');
     figure('template changed to all of 100 streams: last', Math.max(...took), 'ms');
     await deletePods(cluster, pods);
@@ -118,6 +122,10 @@ suite('figures', () => {
     return await until(what, ask, { timeoutMs: CHANGED_MS });
   }
 });
+
+function isChanged({ event, id }: Line): boolean {
+  return event === 'update' && id === `spiffe://${TRUST_DOMAIN}/changed`;
+}
 
 type Try = {
   /** From the pod's creation to its SVID. */

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { CLUSTER_VARIABLE } from './lib/attached.ts';
 import { Cluster } from './lib/cluster.ts';
 import { dumpState } from './lib/dump-state.ts';
-import { ensurePackages, unfit } from './lib/host.ts';
+import { ensurePackages, shortage, unfit } from './lib/host.ts';
 import { buildImages, ROOT } from './lib/images.ts';
 import { DEFAULT_CLUSTER } from './lib/layout.ts';
 import { printed, REPORT_VARIABLE, readFindings } from './lib/report.ts';
@@ -17,8 +17,8 @@ import { ensureTools } from './lib/tools.ts';
 
 const NODES = 2;
 const TEST_TIMEOUT_MS = 300_000;
-/** In this order: what all need first, what shakes the ground last. */
-const GROUPS = ['ground', 'promises', 'shaking'] as const;
+/** In this order: what all need first, then what shakes the ground, what looks back, and the end. */
+const GROUPS = ['ground', 'promises', 'shaking', 'rbac', 'uninstall'] as const;
 const OUT = join(ROOT, 'dist/cluster');
 
 type Step = { readonly step: string; readonly seconds: number };
@@ -54,6 +54,8 @@ async function main(): Promise<number> {
 }
 
 async function bringUp(): Promise<Cluster> {
+  const short = shortage();
+  if (short !== undefined) process.stdout.write(`warning: ${short}\n`);
   await timed('packages', ensurePackages);
   const tools = await timed('tools', ensureTools);
   const images = await timed('images', async () => await buildImages(tools.pause));
@@ -96,6 +98,8 @@ async function runFiles(files: readonly string[]): Promise<number> {
 
 function groupOf(file: string): (typeof GROUPS)[number] {
   if (file.startsWith('smoke')) return 'ground';
+  if (file.startsWith('rbac')) return 'rbac';
+  if (file.startsWith('uninstall')) return 'uninstall';
   return file.startsWith('handles') ? 'shaking' : 'promises';
 }
 

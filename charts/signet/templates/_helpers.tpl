@@ -75,6 +75,14 @@ volumes:
 - --cluster-name={{ .Values.clusterName }}
 - --profile={{ .Values.profile }}
 - --driver-name={{ .Values.driverName }}
+{{- /* Whoever had such a name in an SVID could pass for us where only names are looked at. */}}
+{{- $domain := .Values.clusterDomain }}
+{{- $namespace := .Release.Namespace }}
+{{- range list "signet-issuer" "signet-webhook" }}
+- --reserved-dns-name={{ . }}.{{ $namespace }}
+- --reserved-dns-name={{ . }}.{{ $namespace }}.svc
+- --reserved-dns-name={{ . }}.{{ $namespace }}.svc.{{ $domain }}
+{{- end }}
 {{- range .Values.classNames }}
 - {{ printf "--class-name=%s" . | quote }}
 {{- end }}

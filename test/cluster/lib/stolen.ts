@@ -5,6 +5,7 @@ import type { Cluster } from './cluster.ts';
 import { type KubeObject, objectPath, type Pod } from './kube-object.ts';
 import type { ClusterNode } from './node.ts';
 import { SIGNET_NAMESPACE, TRUST_DOMAIN } from './signet.ts';
+import { without } from './without.ts';
 
 export const AUDIENCE = `signet-issuer/${TRUST_DOMAIN}`;
 const ISSUER = `signet-issuer.${SIGNET_NAMESPACE}.svc.cluster.local:8443`;
@@ -100,14 +101,5 @@ export async function withoutPolicy(
   work: () => Promise<void>,
 ): Promise<void> {
   const path = `/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/${name}`;
-  const binding = await cluster.api.get(path);
-  const { metadata, ...rest } = binding;
-  await cluster.api.delete(path);
-  try {
-    await work();
-  } finally {
-    const { labels, annotations } = metadata;
-    const kept = { name, ...(labels && { labels }), ...(annotations && { annotations }) };
-    await cluster.api.create({ ...rest, metadata: kept });
-  }
+  await without(cluster, path, work);
 }
