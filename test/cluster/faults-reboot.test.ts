@@ -30,8 +30,7 @@ suite('a node that reboots', () => {
 
   test(`brings ${PODS} pods back with their identity at the first attempt`, async () => {
     const begun = Date.now();
-    await reboot(cluster, node);
-    const up = Date.now();
+    const up = await reboot(cluster, node);
     const updates = await eachAfter({ cluster, pods, since: begun, timeoutMs: 150_000 }, isUpdate);
     for (const pod of pods) {
       // The log is the new container's alone.

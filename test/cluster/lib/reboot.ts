@@ -5,11 +5,17 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cluster } from './cluster.ts';
 import { until } from './commands.ts';
+import type { KubeObject } from './kube-object.ts';
 import { cgroupOf } from './layout.ts';
 import type { ClusterNode } from './node.ts';
 
-/** Resolves when its kubelet was started again. */
-export async function reboot(cluster: Cluster, node: ClusterNode): Promise<void> {
+type Lease = KubeObject & { readonly spec?: { readonly renewTime?: string } };
+
+const LEASES = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases';
+const KUBELET_MS = 60_000;
+
+/** Resolves when its kubelet is there again, with the moment it was first started. */
+export async function reboot(cluster: Cluster, node: ClusterNode): Promise<number> {
   await node.kubelet.stop('SIGKILL');
   await node.proxy.stop('SIGKILL');
   await node.containerd.stop('SIGKILL');
@@ -35,7 +41,18 @@ export async function reboot(cluster: Cluster, node: ClusterNode): Promise<void>
     (await node.ctr(['version'])).status === 0 ? true : undefined,
   );
   node.proxy.start();
-  node.kubelet.start();
+  const up = Date.now();
+  await until(
+    `the kubelet of ${node.name}`,
+    async () => {
+      // As an init system does when it ends at its start.
+      node.kubelet.start();
+      const lease = await cluster.api.find<Lease>(`${LEASES}/${node.name}`);
+      return Date.parse(lease?.spec?.renewTime ?? '') > up ? true : undefined;
+    },
+    { timeoutMs: KUBELET_MS, everyMs: 250 },
+  );
+  return up;
 }
 
 /** Of its pods, and the shims that hold them. */
