@@ -15,6 +15,7 @@ import type { ControllerContext } from './controller-context.ts';
 import { type BundlePlaces, lead, observe } from './leader.ts';
 import { PublicAuthorities } from './public-authorities.ts';
 import { ServingCertificate } from './serving-certificate.ts';
+import { WebhookAuthorities } from './webhook-authorities.ts';
 
 export type ControllerProcessOptions = {
   readonly settings: IdentitySettings;
@@ -54,14 +55,22 @@ export async function runController(
   signal.addEventListener('abort', onAbort, { once: true });
   if (signal.aborted) onAbort();
   let isServing = false;
+  let isTrusted = options.observes;
   const health = new HealthServer({
     ...options.health,
     missing: () => [
       ...certificate.missing,
       ...(isServing ? [] : ['webhook: does not listen yet']),
+      // Once is enough: later it is no reason to send API servers elsewhere.
+      ...(isTrusted ? [] : ['webhook: API servers do not trust it yet']),
       ...context.state.missing,
     ],
   });
+  const trust = async () => {
+    await new WebhookAuthorities(context, authorities).inForce(stop.signal);
+    isTrusted = true;
+    await aborted(stop.signal);
+  };
   const serve = async () => {
     await certificate.current.first(() => true, stop.signal);
     if (stop.signal.aborted) return;
@@ -81,6 +90,7 @@ export async function runController(
     run(certificate.run(stop.signal));
     run(authorities.run(stop.signal));
     run(serve());
+    run(trust());
     if (options.observes) run(observe(context, stop.signal));
     else {
       const { podName, adopts, publishes } = options;

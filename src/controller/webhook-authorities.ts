@@ -23,6 +23,7 @@ export const WEBHOOK_SERVICE = 'signet-webhook';
 const GROUP = '/apis/admissionregistration.k8s.io/v1';
 const RESOURCES = ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'] as const;
 const LOOK_EVERY_MS = 30_000;
+const LOOK_SOON_MS = 500;
 const EXPECTED: Readonly<Record<string, typeof mutatingWebhookConfiguration>> = {
   mutatingwebhookconfigurations: mutatingWebhookConfiguration,
   validatingwebhookconfigurations: validatingWebhookConfiguration,
@@ -52,25 +53,58 @@ export class WebhookAuthorities {
     }
   }
 
+  /** Resolves once API servers trust the webhook, whoever told them, or when aborted. */
+  async inForce(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#context;
+    while (!signal.aborted) {
+      try {
+        if (await this.#isInForce(signal)) return;
+      } catch (err) {
+        if (!signal.aborted) log.debug({ err }, 'Failed to look at the webhook configurations');
+      }
+      await clock.sleep(LOOK_SOON_MS, signal);
+    }
+  }
+
+  async #isInForce(signal: AbortSignal): Promise<boolean> {
+    const caBundle = this.#caBundle();
+    if (caBundle === undefined) return false;
+    for (const resource of RESOURCES) {
+      const object = await this.#get(resource, signal);
+      if (object !== undefined && this.#withBundle(object, caBundle) !== undefined) return false;
+    }
+    return true;
+  }
+
   async #look(signal: AbortSignal): Promise<void> {
-    const state = this.#authorities.current.value;
-    const authorities = state === undefined ? [] : servingAuthoritiesOf(state);
+    const caBundle = this.#caBundle();
     // Without any, whoever is trusted now stays.
-    if (authorities.length === 0) return;
-    const pem = authorities.map(formatPemCertificate).join('');
-    const caBundle = Buffer.from(pem).toString('base64');
+    if (caBundle === undefined) return;
     for (const resource of RESOURCES) await this.#keep(resource, caBundle, signal);
   }
 
-  async #keep(resource: string, caBundle: string, signal: AbortSignal): Promise<void> {
-    const { client, log } = this.#context;
-    const path = `${GROUP}/${resource}/${segment(WEBHOOK_CONFIGURATION)}`;
-    const object = await client.send({ method: 'GET', path, signal }).catch((thrown: unknown) => {
+  #caBundle(): string | undefined {
+    const state = this.#authorities.current.value;
+    const authorities = state === undefined ? [] : servingAuthoritiesOf(state);
+    if (authorities.length === 0) return undefined;
+    return Buffer.from(authorities.map(formatPemCertificate).join('')).toString('base64');
+  }
+
+  async #get(resource: string, signal: AbortSignal): Promise<JsonObject | undefined> {
+    try {
+      return await this.#context.client.send({ method: 'GET', path: pathOf(resource), signal });
+    } catch (thrown) {
       const error = CodedError.from(thrown);
       // An installation may do without either.
       if (error.code === 'not-found') return undefined;
       throw error;
-    });
+    }
+  }
+
+  async #keep(resource: string, caBundle: string, signal: AbortSignal): Promise<void> {
+    const { client, log } = this.#context;
+    const path = pathOf(resource);
+    const object = await this.#get(resource, signal);
     const webhooks = object === undefined ? undefined : this.#withBundle(object, caBundle);
     if (object !== undefined) this.#compare(resource, object);
     if (object === undefined || webhooks === undefined) return;
@@ -124,6 +158,10 @@ export class WebhookAuthorities {
       ownValue(service, 'namespace') === this.#context.namespace
     );
   }
+}
+
+function pathOf(resource: string): string {
+  return `${GROUP}/${resource}/${segment(WEBHOOK_CONFIGURATION)}`;
 }
 
 function policiesOf(object: JsonObject): ReadonlyMap<string, string> {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { CLUSTER_VARIABLE } from './lib/attached.ts';
 import { Cluster } from './lib/cluster.ts';
 import { dumpState } from './lib/dump-state.ts';
-import { ensurePackages, unfit } from './lib/host.ts';
+import { ensurePackages, shortage, unfit } from './lib/host.ts';
 import { buildImages, ROOT } from './lib/images.ts';
 import { DEFAULT_CLUSTER } from './lib/layout.ts';
 import { printed, REPORT_VARIABLE, readFindings } from './lib/report.ts';
@@ -54,6 +54,8 @@ async function main(): Promise<number> {
 }
 
 async function bringUp(): Promise<Cluster> {
+  const short = shortage();
+  if (short !== undefined) process.stdout.write(`warning: ${short}\n`);
   await timed('packages', ensurePackages);
   const tools = await timed('tools', ensureTools);
   const images = await timed('images', async () => await buildImages(tools.pause));

@@ -16,6 +16,9 @@ export type GrpcServerOptions = {
   readonly observe?: CallObserver;
 };
 
+/** How long answers may take to go out. */
+const SHUTDOWN_MS = 500;
+
 export class GrpcServer {
   readonly #server: Server;
   readonly #injector: ConnectionInjector;
@@ -53,7 +56,11 @@ export class GrpcServer {
     this.#closing = true;
     for (const call of this.#calls) call.abort();
     await new Promise<void>((resolve) => {
-      const force = setTimeout(() => this.#server.forceShutdown(), 500);
+      const force = setTimeout(() => {
+        this.#server.forceShutdown();
+        // Not left to the callback: it never comes for a session that was just falling apart.
+        resolve();
+      }, SHUTDOWN_MS);
       this.#server.tryShutdown(() => {
         clearTimeout(force);
         resolve();

@@ -100,18 +100,21 @@ export async function lineOf(
   { accepts, timeoutMs = 30_000 }: { accepts: (line: Line) => boolean; timeoutMs?: number },
 ): Promise<Line> {
   const log = `${podPath(metadata.namespace ?? '', metadata.name ?? '')}/log`;
-  const seen: Line[] = [];
+  // Whole lines: the kubelet writes into the log when it cannot follow it.
+  const seen: string[] = [];
   const signal = AbortSignal.timeout(timeoutMs);
   for await (const text of cluster.api.follow(
     `${log}?container=${CONTAINER}&follow=true`,
     signal,
   )) {
     const [line] = parseLines(text);
-    if (line === undefined) continue;
-    if (accepts(line)) return line;
-    seen.push(line);
+    if (line !== undefined && accepts(line)) return line;
+    seen.push(text);
   }
-  throw new Error(`waited ${timeoutMs} ms for a line; last: ${JSON.stringify(seen.slice(-3))}`);
+  const why = signal.aborted
+    ? `waited ${timeoutMs} ms for a line`
+    : 'the log ended before the line';
+  throw new Error(`${why}; last: ${JSON.stringify(seen.slice(-3))}`);
 }
 
 export function parseLines(text: string): readonly Line[] {

@@ -55,10 +55,11 @@ export async function createAtOnce(
   await Promise.all(Array.from({ length: AT_ONCE }, one));
 }
 
-/** Without grace, and until all are gone. */
+/** With almost no grace, and until all are gone. */
 export async function deletePods(cluster: Cluster, pods: readonly Pod[]): Promise<void> {
   for (const pod of pods) await cluster.api.delete(objectPath(pod), { gracePeriodSeconds: 1 });
-  for (const pod of pods) await cluster.api.waitGone(objectPath(pod));
+  const timeoutMs = DEFAULT_WAIT_MS;
+  for (const pod of pods) await cluster.api.waitGone(objectPath(pod), { timeoutMs });
 }
 
 export function nodesOf(pods: readonly Pod[]): readonly string[] {

@@ -22,18 +22,4 @@ export async function installSignet(cluster: Cluster, values: object = {}): Prom
     values: { trustDomain: TRUST_DOMAIN, ...values },
     args: ['--wait', '--timeout', '120s'],
   });
-  await whenAsked(cluster);
-}
-
-/** The leading controller has told API servers whom to trust for the webhook. */
-async function whenAsked(cluster: Cluster): Promise<void> {
-  for (const kind of ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations']) {
-    const path = `/apis/admissionregistration.k8s.io/v1/${kind}/signet`;
-    await cluster.api.waitFor(path, (object) => {
-      const { webhooks } = object as unknown as {
-        webhooks: readonly { readonly clientConfig: { readonly caBundle?: string } }[];
-      };
-      return webhooks.every(({ clientConfig }) => (clientConfig.caBundle ?? '') !== '');
-    });
-  }
 }

@@ -117,6 +117,19 @@ test('without a namespace list it is not ready', async () => {
   await cluster.until(() => cluster.ports.health !== 0);
   const { status, text } = await cluster.probe('/readyz');
   assert.equal(status, 503);
-  assert.equal(text, 'view: not everything was seen yet\n');
+  assert.match(text, /^view: not everything was seen yet$/m);
   assert.equal((await cluster.probe('/livez')).status, 200);
+});
+
+test('while API servers do not trust the webhook it is not ready', async () => {
+  cluster.api.faults.push({
+    on: ({ method, path }) => method === 'PATCH' && path.startsWith(VALIDATING),
+    act: { status: 403 },
+  });
+  await cluster.addServingCertificate(await cluster.addAuthority('serving'));
+  cluster.launch();
+  await cluster.until(() => cluster.caBundle(MUTATING) !== '');
+  const { status, text } = await cluster.probe('/readyz');
+  assert.equal(status, 503);
+  assert.match(text, /^webhook: API servers do not trust it yet$/m);
 });
