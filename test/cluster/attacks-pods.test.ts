@@ -137,7 +137,8 @@ suite('the author of a pod', () => {
     } finally {
       await remove(cluster, {
         ...restriction,
-        ...{ apiVersion: 'signet.dev/v1alpha1', kind: 'IdentityRestriction' },
+        apiVersion: 'signet.dev/v1alpha1',
+        kind: 'IdentityRestriction',
       });
     }
   });

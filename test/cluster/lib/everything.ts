@@ -26,11 +26,13 @@ export async function everything(
   ];
   const found = new Set<string>();
   for (const root of roots) {
-    const { resources } = await api.json<Resources>({ path: root });
-    for (const { name, kind, verbs } of resources) {
+    // A group that goes with its CRDs is listed a moment longer.
+    const served = await api.find<Resources & KubeObject>(root);
+    for (const { name, kind, verbs } of served?.resources ?? []) {
       if (!verbs.includes('list')) continue;
       const path = `${root}/${name}?labelSelector=${encodeURIComponent(labelSelector)}`;
-      for (const { metadata } of await api.list<KubeObject>(path)) {
+      const list = await api.find<KubeObject & { items: readonly KubeObject[] }>(path);
+      for (const { metadata } of list?.items ?? []) {
         found.add(`${kind} ${metadata.name ?? ''}`);
       }
     }
