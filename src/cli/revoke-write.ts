@@ -61,7 +61,7 @@ function untilOf(spec: JsonObject): string | undefined {
   return textAt(spec, 'until') || undefined;
 }
 
-/** Deletes what earlier calls wrote for the target; returns the names. */
+/** Takes away what earlier calls wrote for the target, and nothing that others added; returns the names. */
 export async function undo(
   client: KubeClient,
   target: RevokeTarget,
@@ -72,11 +72,22 @@ export async function undo(
   const ours = all.filter(
     (each) => textAt(each, 'metadata', 'annotations', TARGET_ANNOTATION) === target.text,
   );
-  const names = ours.map(nameOf);
-  for (const name of dryRun ? [] : names) {
-    await client.send({ method: 'DELETE', path: `${RESTRICTIONS_PATH}/${segment(name)}`, signal });
+  for (const object of dryRun ? [] : ours) await takeBack(client, object, signal);
+  return ours.map(nameOf);
+}
+
+async function takeBack(client: KubeClient, object: JsonObject, signal: AbortSignal) {
+  const path = `${RESTRICTIONS_PATH}/${segment(nameOf(object))}`;
+  const { match, suspend: _, until: _until, cause: _cause, ...others } = objectAt(object, 'spec');
+  if (Object.keys(others).length > 0 && match !== undefined) {
+    const body = { ...object, spec: { match, ...others } };
+    await client.send({ method: 'PUT', path, body, signal });
+    return;
   }
-  return names;
+  const uid = textAt(object, 'metadata', 'uid');
+  const resourceVersion = textAt(object, 'metadata', 'resourceVersion');
+  const body = { kind: 'DeleteOptions', apiVersion: 'v1', preconditions: { uid, resourceVersion } };
+  await client.send({ method: 'DELETE', path, body, signal });
 }
 
 const LOOKS = 10;

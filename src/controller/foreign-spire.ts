@@ -43,8 +43,10 @@ export class ForeignSpire {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    const signs = [...(await this.#driver(signal)), ...(await this.#leases(signal))];
-    this.isThere.set(signs.length > 0);
+    const driver = await this.#driver(signal);
+    const signs = [...driver, ...(await this.#leases(signal))];
+    // Anybody may write a Lease into a namespace of theirs: it is worth a word, and nothing more.
+    this.isThere.set(driver.length > 0);
     const message = signs.map(({ what }) => what).join('; ');
     if (message !== '' && message !== this.#said) {
       this.#context.log.warn(

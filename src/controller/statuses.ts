@@ -112,7 +112,7 @@ export class Statuses {
     const { state, clock } = this.#options.context;
     const { value, errors } = parseIdentityRestriction(object);
     // An edit that does not parse leaves the last one that did in force.
-    const held = [...state.identities.restrictions.all].find((each) => each.name === name);
+    const held = state.identities.restrictions.get(name);
     const isEffective = held !== undefined && isInForce(held, clock.now());
     if (value === undefined) {
       const message = `${isEffective ? 'an earlier version is in force: ' : ''}${errors.join('; ')}`;

@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto';
 import { CodedError } from '../base/errors.ts';
 import { COLLECTIONS } from '../cluster-view/cluster-view.ts';
-import type { PodObject } from '../identity/objects.ts';
+import { objectIn, type PodObject, textIn } from '../identity/objects.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { JsonObject } from '../template/json-value.ts';
 import { type ControllerContext, OWN_LABELS } from './controller-context.ts';
@@ -14,6 +14,9 @@ import { repeat } from './repeat.ts';
 
 export const SUSPENDED_LABEL = 'signet.dev/suspended';
 
+const PREFIX = 'suspended-by-label-';
+/** More than that many accounts of one namespace are the namespace. */
+const MAX_IN_NAMESPACE = 16;
 const LOOK_EVERY_MS = 1000;
 const RETRY_MS = 30_000;
 /** So that labels on many pods at once are not a storm of writes. */
@@ -75,13 +78,34 @@ export class Suspensions {
       const suspension = suspend({ namespace }, what, undefined);
       wanted.set(suspension.name, suspension);
     }
-    for (const { object } of index.pods.all) {
-      if (!isSuspended(object.labels)) continue;
+    const counts = this.#startedIn();
+    const { restrictions } = this.#context.state;
+    for (const { object, isNodeOwned } of index.pods.all) {
+      // A node may make such pods in any namespace: it must not suspend others by them.
+      if (isNodeOwned || !isSuspended(object.labels)) continue;
       const { namespace, serviceAccount, name } = object;
-      const suspension = suspend({ namespace, serviceAccount }, `pod ${namespace}/${name}`, object);
-      if (!wanted.has(suspension.name)) wanted.set(suspension.name, suspension);
+      const what = `pod ${namespace}/${name}`;
+      const whole = suspend({ namespace }, what, object);
+      const one = suspend({ namespace, serviceAccount }, what, object);
+      const isThere = [whole, one].some(({ name }) => restrictions.has(name) || wanted.has(name));
+      if (isThere) continue;
+      const count = counts.get(namespace) ?? 0;
+      const suspension = count < MAX_IN_NAMESPACE ? one : whole;
+      counts.set(namespace, count + 1);
+      wanted.set(suspension.name, suspension);
     }
     return wanted;
+  }
+
+  /** How many there are by namespace: objects that tenants can cause and cannot delete. */
+  #startedIn(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const [name, object] of this.#context.state.restrictions) {
+      if (!name.startsWith(PREFIX)) continue;
+      const namespace = textIn(objectIn(objectIn(object, 'spec'), 'match'), 'namespace');
+      counts.set(namespace, (counts.get(namespace) ?? 0) + 1);
+    }
+    return counts;
   }
 
   async #start({ name, match, cause, pod }: Suspension, signal: AbortSignal): Promise<void> {
@@ -119,5 +143,5 @@ function isSuspended(labels: JsonObject): boolean {
 function suspend(match: JsonObject, what: string, pod: PodObject | undefined): Suspension {
   const id = hash('sha256', JSON.stringify(match), 'hex').slice(0, 16);
   const cause = `label ${SUSPENDED_LABEL} on ${what}`;
-  return { name: `suspended-by-label-${id}`, match, cause, pod };
+  return { name: `${PREFIX}${id}`, match, cause, pod };
 }

@@ -15,6 +15,10 @@ export class Restrictions {
     return this.#version;
   }
 
+  get(name: string): IdentityRestriction | undefined {
+    return this.#byName.get(name);
+  }
+
   get all(): Iterable<IdentityRestriction> {
     return this.#byName.values();
   }

@@ -27,11 +27,22 @@ const RIGHTS: readonly Right[] = [
       'deployments',
       'daemonsets',
       'replicasets',
+      'replicationcontrollers',
       'statefulsets',
       'jobs',
       'cronjobs',
     ],
     verbs: ['create', 'update', 'patch'],
+  },
+  {
+    what: 'enter pods by way of the kubelet',
+    resources: ['nodes/proxy'],
+    verbs: ['get', 'create'],
+  },
+  {
+    what: 'act as our ServiceAccounts',
+    resources: ['serviceaccounts', 'users', 'groups'],
+    verbs: ['impersonate'],
   },
 ];
 

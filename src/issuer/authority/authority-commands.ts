@@ -149,7 +149,14 @@ function revoke(
     const next = withOrder(replaced.value.state, id, 'remove');
     return allow({ ...replaced.value, state: next, noted, says });
   }
-  return allow({ state: withOrder(state, id, 'remove'), noted, says: [CONSEQUENCE[kind](id)] });
+  // Those of one kind have their keys in one Secret: whoever has read one has read all.
+  const ids = kind === 'root' || phase !== 'active' ? [id] : idsOf(state, kind);
+  const next = ids.reduce((before, each) => withOrder(before, each, 'remove'), state);
+  const says = [
+    CONSEQUENCE[kind](id),
+    ...(ids.length > 1 ? ['Others of its kind go with it.'] : []),
+  ];
+  return allow({ state: next, noted, says });
 }
 
 const CONSEQUENCE: Readonly<Record<AuthorityKind, (id: string) => string>> = {
@@ -188,17 +195,25 @@ function acceptRestore(
 ): Decision<CommandResult> {
   if (activeOf(state, 'root') === undefined) return noActive('root');
   if (seen > now + MAX_AHEAD) return refuse('Implausible', `nobody can have seen sequence ${seen}`);
-  const active = (['intermediate', 'jwt'] as const).map((kind) => activeOf(state, kind));
+  const kinds = ['intermediate', 'jwt'] as const;
+  const active = kinds.map((kind) => activeOf(state, kind));
   const sequence = Math.max(state.sequence + 1, now, seen + 1);
   const next = active.reduce(
     (before, one) => (one === undefined ? before : withOrder(before, one.id, 'replace')),
-    { ...state, sequence },
+    kinds
+      .flatMap((kind) => state.authorities.filter((one) => one.kind === kind && isSuccessor(one)))
+      // Their keys are in the backup too.
+      .reduce((before, { id }) => withOrder(before, id, 'remove'), { ...state, sequence }),
   );
   const says = [
     `The bundle's sequence is ${sequence} now; new intermediate and JWT authorities are made.`,
     'What was revoked after the backup is there again: look with signet authority show.',
   ];
   return allow({ state: next, noted: [{ id: '', detail: 'accept restore' }], says });
+}
+
+function idsOf(state: AuthorityState, kind: AuthorityKind): readonly string[] {
+  return state.authorities.filter((one) => one.kind === kind).map(({ id }) => id);
 }
 
 function isSuccessor({ phase, order }: Authority): boolean {

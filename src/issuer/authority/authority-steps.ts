@@ -7,7 +7,6 @@ import {
   type AuthorityPhase,
   type AuthorityState,
   activeOf,
-  isInBundle,
 } from '../../authorities/authority-state.ts';
 
 export type AuthorityStep =
@@ -66,20 +65,24 @@ function move(
   );
 }
 
-/** What an operator wants of one authority; nothing changes by it but what the plan makes of it. */
+/**
+ * What an operator wants of one authority; nothing changes by it but what the plan makes of it. Nothing
+ * takes back that one is to go.
+ */
 export function withOrder(
   state: AuthorityState,
   id: string,
   order: AuthorityOrder,
 ): AuthorityState {
   const authorities = state.authorities.map((authority) =>
-    authority.id === id ? { ...authority, order } : authority,
+    authority.id === id && authority.order !== 'remove' ? { ...authority, order } : authority,
   );
   return { ...state, authorities };
 }
 
-// SPIFFE bundle §4.1.1: the sequence changes with the content and only rises. The epoch as a floor
-// keeps it rising even where an older state was restored.
+// SPIFFE bundle §4.1.1: the sequence changes with the content and only rises; here with everything that
+// signs or is trusted, so that a state from before a revocation is known for older. The epoch as a
+// floor keeps it rising even where an older state was restored.
 function withAuthorities(
   state: AuthorityState,
   authorities: readonly Authority[],
@@ -87,8 +90,8 @@ function withAuthorities(
 ): AuthorityState {
   const shown = (all: readonly Authority[]) =>
     all
-      .filter(isInBundle)
-      .map(({ id }) => id)
+      .filter(({ phase }) => phase !== 'prepared')
+      .map(({ id, phase }) => `${id} ${phase}`)
       .toSorted()
       .join();
   const changed = shown(authorities) !== shown(state.authorities);

@@ -153,3 +153,31 @@ test('the same label is one suspension, whoever leads', async () => {
   await cluster.until(() => restrictions().length > 1);
   assert.equal(posts(), 2);
 });
+
+test('a namespace that suspends many accounts suspends itself: tenants make no flood of objects', async () => {
+  for (let i = 0; i < 40; i += 1) {
+    addPod(`web-${i}`, { 'signet.dev/suspended': 'true' }, `account-${i}`);
+  }
+  cluster.launch();
+  await cluster.until(() =>
+    restrictions().some(({ spec }) => !Object.hasOwn(spec.match as object, 'serviceAccount')),
+  );
+  assert.equal(restrictions().length, 17);
+});
+
+test('a pod that a node made for itself suspends nobody', async () => {
+  const labels = { 'signet.dev/suspended': 'true' };
+  const annotations = { 'kubernetes.io/config.mirror': 'abc' };
+  cluster.api.set(COLLECTIONS.Pod, {
+    metadata: { name: 'mirror', namespace: 'shop', uid: 'uid-mirror', labels, annotations },
+    spec: { nodeName: 'node-1' },
+    status: { phase: 'Running' },
+  });
+  addPod('web-1', { 'signet.dev/suspended': 'true' }, 'api');
+  cluster.launch();
+  await cluster.until(() => restrictions().length > 0);
+  assert.deepEqual(
+    restrictions().map(({ spec }) => spec.match),
+    [{ namespace: 'shop', serviceAccount: 'api' }],
+  );
+});

@@ -149,18 +149,6 @@ for (const [what, add] of [
     'its driver',
     () => cluster.api.set(DRIVERS, { metadata: { name: 'csi.spiffe.io', labels: {} } }),
   ],
-  [
-    'the Lease of its controller',
-    () =>
-      cluster.api.set(LEASES, {
-        metadata: { name: '98c9c988.spiffe.io', namespace: 'spire' },
-        spec: {
-          holderIdentity: 'somebody',
-          leaseDurationSeconds: 15,
-          renewTime: new Date().toISOString(),
-        },
-      }),
-  ],
 ] as const) {
   test(`beside a SPIRE, seen by ${what}, no status of its kinds is written`, async () => {
     add();
@@ -177,6 +165,26 @@ for (const [what, add] of [
     assert.equal(statusOf(COLLECTIONS.ClusterSPIFFEID, 'agents'), undefined);
   });
 }
+
+test('a Lease like that of SPIRE’s controller is worth a word, and stops no status', async () => {
+  const name = '98c9c988.spiffe.io';
+  // Whoever may write Leases in some namespace can make one that never ends.
+  cluster.api.set(LEASES, {
+    metadata: { name, namespace: 'tenant' },
+    spec: {
+      holderIdentity: 'somebody',
+      leaseDurationSeconds: 15,
+      renewTime: '2099-01-01T00:00:00.000000Z',
+    },
+  });
+  addPod('web');
+  addPolicy('agents');
+  cluster.launch();
+  await cluster.until(() =>
+    cluster.api.all(EVENTS).some((event) => event['reason'] === 'ForeignSpire'),
+  );
+  await cluster.until(() => statusOf(COLLECTIONS.ClusterSPIFFEID, 'agents') !== undefined);
+});
 
 test('a SPIRE is adopted on request', async () => {
   cluster.api.set(DRIVERS, { metadata: { name: 'csi.spiffe.io' } });
