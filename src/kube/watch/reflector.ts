@@ -47,8 +47,7 @@ export type ReflectorOptions = {
 
 const PAGE_SIZE = 500;
 const IDLE_MS = 75_000;
-/** Few processes watch, and everybody waits for them when an API server comes back. */
-const RETRY = { initialMs: 800, maxMs: 10_000 } as const;
+const RETRY = { initialMs: 800, maxMs: 30_000 } as const;
 const MIN_WATCH_SECONDS = 300;
 /** A watch that ended sooner, without a word, is not opened again at once. */
 const SHORT_WATCH_MS = 1000;

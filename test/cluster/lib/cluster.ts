@@ -36,7 +36,8 @@ const COMPONENTS = [
   'kubectl',
 ] as const;
 const STATE = 'state.json';
-const READY_MS = 60_000;
+/** A kubelet whose API server was away takes over a minute to come back. */
+const READY_MS = 180_000;
 
 export class Cluster {
   readonly name: string;
