@@ -16,7 +16,7 @@ import { hasChart, installSignet } from './lib/signet.ts';
 import { ensureTools } from './lib/tools.ts';
 
 const NODES = 2;
-const TEST_TIMEOUT_MS = 300_000;
+const TEST_TIMEOUT_MS = 600_000;
 /** In this order: what all need first, then what shakes the ground, what looks back, and the end. */
 const GROUPS = ['ground', 'promises', 'shaking', 'rbac', 'uninstall'] as const;
 const OUT = join(ROOT, 'dist/cluster');
