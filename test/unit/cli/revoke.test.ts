@@ -126,6 +126,20 @@ test('an object of the name that somebody made harmless suspends again', async (
   });
 });
 
+test('--undo takes away what it wrote, and leaves what others added to the object', async () => {
+  confirm();
+  await revoke('sa/web', '--cause', 'leaked key');
+  const [object] = stored();
+  assert.ok(object !== undefined);
+  const spec = object['spec'] as object;
+  cluster.set(PATHS.restrictions, { ...object, spec: { ...spec, jwt: 'Deny' } });
+  assert.equal((await revoke('sa/web', '--undo')).code, 0);
+  assert.deepEqual(stored()[0]?.['spec'], {
+    match: { namespace: 'shop', serviceAccount: 'web' },
+    jwt: 'Deny',
+  });
+});
+
 test('--dry-run writes nothing and tells the same', async () => {
   const made = await receipt('namespace/shop', '--dry-run');
   assert.deepEqual([made.action, reached(made)], ['DryRun', ['db-1', 'web-1', 'web-2']]);

@@ -127,3 +127,17 @@ test('without the key of the standby root nothing is activated', async () => {
   await assert.rejects(world.command(command), { reason: 'StandbyKeyMissing' });
   assert.equal(JSON.stringify(world.state), before);
 });
+
+test('a revoked JWT authority takes with it those whose keys lie in the same Secret', async () => {
+  const world = new World();
+  await world.rotate();
+  await world.command({ verb: 'prepare', kind: 'jwt' });
+  await world.rotate();
+  const leaked = world.state.authorities.filter(({ kind }) => kind === 'jwt').map(({ id }) => id);
+  assert.ok(leaked.length > 1);
+  await world.command({ verb: 'revoke', id: idOf(world, 'jwt') });
+  await world.rotate();
+  await world.check();
+  const left = world.state.authorities.filter(({ id }) => leaked.includes(id));
+  assert.deepEqual(left, []);
+});
