@@ -2,6 +2,7 @@
 
 import { invalid } from '../base/errors.ts';
 import type { FlagSpecs } from '../base/flags.ts';
+import { PROCESS_FLAGS } from './process-flags.ts';
 
 export const ACCESS_FLAGS = {
   'api-server': {
@@ -15,13 +16,7 @@ export const ACCESS_FLAGS = {
     help: 'where token and ca.crt are',
     value: 'DIR',
   },
-  'log-level': {
-    type: 'choice',
-    of: ['error', 'warn', 'info', 'debug', 'silent'],
-    default: 'info',
-    help: 'how much to log, as JSON lines on standard error',
-  },
-  help: { type: 'boolean', help: 'print this' },
+  ...PROCESS_FLAGS,
 } as const satisfies FlagSpecs;
 
 export function needed(value: string | undefined, name: string): string {

@@ -18,6 +18,7 @@ import {
   positive,
   required,
 } from './node-settings.ts';
+import { PROCESS_FLAGS } from './process-flags.ts';
 
 const FLAGS = {
   'node-name': { type: 'string', help: 'name of the Node object', value: 'NAME' },
@@ -59,13 +60,7 @@ const FLAGS = {
     help: 'how long a pod may wait for its first identity',
   },
   'no-registration': { type: 'boolean', help: 'leave registration to the official sidecar' },
-  'log-level': {
-    type: 'choice',
-    of: ['error', 'warn', 'info', 'debug', 'silent'],
-    default: 'info',
-    help: 'how much to log, as JSON lines on standard error',
-  },
-  help: { type: 'boolean', help: 'print this' },
+  ...PROCESS_FLAGS,
 } as const satisfies FlagSpecs;
 
 export const nodeCommand: Command = async (args, { out, err, clock, signal }) => {

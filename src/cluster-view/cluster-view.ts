@@ -1,6 +1,7 @@
 // The cluster as one process sees it: one reflector a kind, all into one identity view. Policies come
 // first, because they say what has to be kept of everything else.
 
+import { aborted } from '../base/aborted.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { IdentityKind, ObjectChange } from '../identity/identity-view.ts';
@@ -85,11 +86,7 @@ export class ClusterView {
   async run(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
     for (const kind of FIRST) this.#follow(kind);
-    const stopped = new Promise<void>((resolve) => {
-      signal.addEventListener('abort', () => resolve(), { once: true });
-      if (signal.aborted) resolve();
-    });
-    await Promise.race([stopped, this.#failed.promise]);
+    await Promise.race([aborted(signal), this.#failed.promise]);
     await Promise.allSettled(this.#parts);
   }
 

@@ -2,6 +2,7 @@
 // that leads. It holds no signing key and no connection to the issuer.
 
 import { randomUUID } from 'node:crypto';
+import { aborted } from '../base/aborted.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { IdentitySettings } from '../identity/settings.ts';
@@ -147,11 +148,4 @@ function compose(options: ControllerProcessOptions) {
     log,
   });
   return { client, context, certificate, authorities, webhook, election };
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -1,6 +1,7 @@
 // The issuer of a cluster, put together: watches, authorities from Secrets, callers by TokenReview, a
 // port for node plugins and one for probes.
 
+import { aborted } from '../base/aborted.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { ClusterView } from '../cluster-view/cluster-view.ts';
@@ -84,7 +85,7 @@ export async function runIssuer(options: IssuerProcessOptions, signal: AbortSign
       run(listener.run(stop.signal));
     }
     await Promise.race(
-      running.map(async (part) => await part.then(async () => await ended(stop.signal))),
+      running.map(async (part) => await part.then(async () => await aborted(stop.signal))),
     );
   } finally {
     stop.abort();
@@ -177,11 +178,4 @@ function missingOf({
   if (!view.isReady) return ['view: not everything was seen yet'];
   if (!pods.isFresh()) return ['view: too old to sign by'];
   return issuer.ready ? [] : ['authorities: expired'];
-}
-
-async function ended(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

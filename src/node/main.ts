@@ -2,6 +2,7 @@
 // is told, and only then the network is used: a node that boots must not wait for an issuer that
 // waits for the node.
 
+import { aborted } from '../base/aborted.ts';
 import type { Clock } from '../base/clock.ts';
 import { invalid } from '../base/errors.ts';
 import { Latest } from '../base/latest.ts';
@@ -20,7 +21,7 @@ import { published, type Report, unpublished } from './node-reports.ts';
 import { NodeView } from './node-view.ts';
 import { SigningBatch } from './svid/signing-batch.ts';
 import { SvidManager } from './svid/svid-manager.ts';
-import { aborted, sweep } from './sweep.ts';
+import { sweep } from './sweep.ts';
 import { MAX_SOCKET_PATH_BYTES } from './volume/hidden-listener.ts';
 import { VolumeRecords } from './volume/volume-records.ts';
 import { Volumes } from './volume/volumes.ts';

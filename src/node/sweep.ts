@@ -33,10 +33,3 @@ export async function sweep(swept: Swept, oftenUntil: number, signal: AbortSigna
     }
   }
 }
-
-export async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-}

@@ -3,6 +3,7 @@
 import type { FlagSpecs, Flags } from '../../base/flags.ts';
 import { CONNECTION_FLAGS } from '../cluster/connection.ts';
 import { OUTPUT_FLAG } from '../output.ts';
+import { PROCESS_FLAGS } from '../process-flags.ts';
 
 export const AUTHORITY_FLAGS = {
   'trust-domain': {
@@ -48,13 +49,7 @@ export const AUTHORITY_FLAGS = {
   },
   ...OUTPUT_FLAG,
   ...CONNECTION_FLAGS,
-  'log-level': {
-    type: 'choice',
-    of: ['error', 'warn', 'info', 'debug', 'silent'],
-    default: 'info',
-    help: 'how much to log, as JSON lines on standard error',
-  },
-  help: { type: 'boolean', help: 'print this' },
+  ...PROCESS_FLAGS,
 } as const satisfies FlagSpecs;
 
 export type AuthorityFlags = Flags<typeof AUTHORITY_FLAGS>;
