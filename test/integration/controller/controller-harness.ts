@@ -20,6 +20,7 @@ import {
   validatingWebhookConfiguration,
 } from '../../../src/webhook/webhook-configuration.ts';
 import { type ApiObject, FakeApiServer } from '../../fakes/fake-api-server.ts';
+import { probe, until } from '../process-harness.ts';
 
 export const TRUST_DOMAIN = parseTrustDomain('example.org');
 export const CONFIG_MAPS = '/api/v1/configmaps';
@@ -180,18 +181,11 @@ export class ControllerHarness {
   }
 
   async probe(path: string): Promise<{ status: number; text: string }> {
-    const response = await fetch(`http://127.0.0.1:${this.ports.health}${path}`);
-    return { status: response.status, text: await response.text() };
+    return await probe(this.ports.health, path);
   }
 
   async until(condition: () => Promise<boolean> | boolean): Promise<void> {
-    const start = performance.now();
-    while (!(await condition())) {
-      if (performance.now() - start > PATIENCE_MS) throw new Error('the condition never held');
-      await new Promise<void>((resolve) => {
-        setTimeout(resolve, 10);
-      });
-    }
+    await until(condition, PATIENCE_MS);
   }
 
   async stop(): Promise<void> {

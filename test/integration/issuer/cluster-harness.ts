@@ -23,6 +23,7 @@ import { fixedAuthorities } from '../../../src/transport/grpc/tls-credentials.ts
 import { FakeApiServer } from '../../fakes/fake-api-server.ts';
 import { FakeKubelet } from '../../fakes/fake-kubelet.ts';
 import { MemoryAuditLog, TRUST_DOMAIN } from '../../unit/issuer/fixtures.ts';
+import { probe, until } from '../process-harness.ts';
 
 export const HEADER = { 'workload.spiffe.io': 'true' };
 const AUDIENCE = `signet-issuer/${TRUST_DOMAIN}`;
@@ -241,18 +242,11 @@ export class ClusterHarness {
 
   /** What a probe reads. */
   async probe(path: string): Promise<{ status: number; text: string }> {
-    const response = await fetch(`http://127.0.0.1:${this.ports.health}${path}`);
-    return { status: response.status, text: await response.text() };
+    return await probe(this.ports.health, path);
   }
 
   async until(condition: () => Promise<boolean> | boolean): Promise<void> {
-    const start = performance.now();
-    while (!(await condition())) {
-      if (performance.now() - start > PATIENCE_MS) throw new Error('the condition never held');
-      await new Promise<void>((resolve) => {
-        setTimeout(resolve, 10);
-      });
-    }
+    await until(condition, PATIENCE_MS);
   }
 
   async stop(): Promise<void> {
