@@ -100,8 +100,7 @@ suite('a schema of somebody else over ours', () => {
     await putSchemas(ours.spec.versions);
     for (const namespace of Object.values(names)) {
       const path = objectPath(appIdentity(namespace));
-      await retried(async () => await cluster.api.merge(path, { spec: { priority: 5 } }));
-      await hasPriority(path, 5);
+      await takesPriority(path, 5);
     }
     await sleep(SETTLE_MS / 2);
     assert.deepEqual((await allAfter(cluster, suspended, begun)).filter(isUpdate), []);
@@ -123,6 +122,15 @@ async function hasPriority(path: string, priority: number | undefined): Promise<
   await until(`priority ${priority}`, async () => {
     const policy = await retried(async () => await cluster.api.get<Policy>(path));
     return policy.spec.priority === priority ? true : undefined;
+  });
+}
+
+/** Until a schema is in force, what is written is pruned by the one before: so it is written again. */
+async function takesPriority(path: string, priority: number): Promise<void> {
+  await until(`priority ${priority}`, async () => {
+    const write = async (): Promise<Policy> =>
+      await cluster.api.merge<Policy>(path, { spec: { priority } });
+    return (await retried(write)).spec.priority === priority ? true : undefined;
   });
 }
 

@@ -97,8 +97,10 @@ export class KubeApi {
     }
   }
 
-  async merge(path: string, body: object): Promise<void> {
-    await this.text({ method: 'PATCH', path, body, contentType: MERGE });
+  /** The object as it is stored then. */
+  async merge<T>(path: string, body: object): Promise<T> {
+    const text = await this.text({ method: 'PATCH', path, body, contentType: MERGE });
+    return JSON.parse(text) as T;
   }
 
   /** Nothing when it is not there; resolves before finalizers and grace are over. */
