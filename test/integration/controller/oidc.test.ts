@@ -43,7 +43,7 @@ before(async () => {
   client = new KubeClient({ access, clock: systemClock, userAgent: 'authority' });
   await rotate();
   const config = cluster.api.get(CONFIG_MAPS, 'signet-issuer-ca', 'signet');
-  ca = (config?.['data'] as Record<string, string>)['ca.crt'] ?? '';
+  ca = (config?.['data'] as Record<string, string> | undefined)?.['ca.crt'] ?? '';
   const listening = Promise.withResolvers<number>();
   const oidc: OidcOptions = {
     issuer: ISSUER,
@@ -112,10 +112,8 @@ test('documents are where the issuer says, and nowhere else', async () => {
   assert.equal(await at('/prod/.well-known/openid-configuration'), 200);
   assert.equal(await at('/.well-known/openid-configuration'), 404);
   assert.equal(await at('/keys'), 404);
-  const { status } = await httpsGet({
-    ...{ port, ca, name: NAME, path: '/prod/keys' },
-    headers: { host: 'signet-webhook.signet.svc' },
-  });
+  const headers = { host: 'signet-webhook.signet.svc' };
+  const { status } = await httpsGet({ port, ca, name: NAME, path: '/prod/keys', headers });
   assert.equal(status, 421);
 });
 
