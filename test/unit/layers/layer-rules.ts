@@ -15,6 +15,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   base: { layers: [], packages: ['pino', 'prom-client'] },
   spiffe: { layers: ['base'], packages: ['@peculiar/x509', 'reflect-metadata'] },
   template: { layers: ['base'], packages: [] },
+  access: { layers: ['base', 'spiffe'], packages: ['yaml'] },
   crds: { layers: ['base', 'spiffe', 'template'], packages: ['json-schema-to-ts'] },
   identity: { layers: ['base', 'spiffe', 'template', 'crds'], packages: ['re2js'] },
   kube: { layers: ['base', 'crds', 'template'], packages: [] },
@@ -93,7 +94,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     packages: [grpcMessages],
   },
   client: {
-    layers: ['base', 'spiffe', 'transport/gen', 'transport/rpc', 'transport/grpc'],
+    layers: ['base', 'spiffe', 'access', 'transport/gen', 'transport/rpc', 'transport/grpc'],
     packages: [grpcMessages, '@grpc/grpc-js'],
   },
   dev: {
@@ -119,6 +120,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     layers: [
       'base',
       'spiffe',
+      'access',
       'template',
       'crds',
       'identity',
