@@ -2,9 +2,11 @@
 // out is that pod's alone.
 
 import type { Clock } from '../../base/clock.ts';
+import { RateLimits } from '../../base/rate-limits.ts';
 import { GrpcServer } from '../../transport/grpc/grpc-server.ts';
 import type { ServeWorkload } from '../volume/published-volume.ts';
-import { type WorkloadAnswers, workloadApi } from './workload-api.ts';
+import { introspection } from './introspection.ts';
+import { VALIDATION_LIMIT, type WorkloadAnswers, workloadApi } from './workload-api.ts';
 
 export type WorkloadEndpointOptions = {
   readonly answers: WorkloadAnswers;
@@ -17,10 +19,13 @@ const MAX_STREAMS = 64;
 const MAX_REQUEST_BYTES = 64 * 1024;
 
 export function workloadEndpoints(options: WorkloadEndpointOptions): ServeWorkload {
-  return (pod) =>
-    new GrpcServer({
-      services: [workloadApi({ ...options, pod })],
+  const validations = new RateLimits(options.clock, VALIDATION_LIMIT);
+  return (pod) => {
+    const services = [workloadApi({ ...options, pod, validations })];
+    return new GrpcServer({
+      services: [...services, ...introspection(services, { ...options, pod })],
       maxConcurrentStreams: MAX_STREAMS,
       maxReceiveBytes: MAX_REQUEST_BYTES,
     });
+  };
 }
