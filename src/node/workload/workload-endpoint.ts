@@ -2,9 +2,11 @@
 // out is that pod's alone.
 
 import type { Clock } from '../../base/clock.ts';
+import { RateLimits } from '../../base/rate-limits.ts';
 import { WorkloadServer } from '../../transport/workload/workload-server.ts';
 import type { ServeWorkload } from '../volume/published-volume.ts';
-import { type WorkloadAnswers, workloadApi } from './workload-api.ts';
+import { introspection } from './introspection.ts';
+import { VALIDATION_LIMIT, type WorkloadAnswers, workloadApi } from './workload-api.ts';
 
 export type WorkloadEndpointOptions = {
   readonly answers: WorkloadAnswers;
@@ -12,5 +14,11 @@ export type WorkloadEndpointOptions = {
 };
 
 export function workloadEndpoints(options: WorkloadEndpointOptions): ServeWorkload {
-  return (pod) => new WorkloadServer({ services: [workloadApi({ ...options, pod })] });
+  const validations = new RateLimits(options.clock, VALIDATION_LIMIT);
+  return (pod) => {
+    const services = [workloadApi({ ...options, pod, validations })];
+    return new WorkloadServer({
+      services: [...services, ...introspection(services, { ...options, pod })],
+    });
+  };
 }
