@@ -57,6 +57,8 @@ export type RenderedEntry = {
   readonly parentID: string;
   readonly selectors: readonly string[];
   readonly dnsNames: readonly string[];
+  /** '' for none. */
+  readonly commonName: string;
   readonly x509SVIDTTL: number;
   readonly jwtSVIDTTL: number;
   readonly hint: string;
@@ -208,6 +210,7 @@ function toEntry(
     parentID: parentIdOf(view, pod),
     selectors: [`k8s:pod-uid:${pod.object.uid}`, ...entry.selectors],
     dnsNames: entry.dnsNames,
+    commonName: entry.commonName,
     x509SVIDTTL: policy.x509TtlSeconds,
     jwtSVIDTTL: policy.jwtTtlSeconds,
     hint: policy.hint,

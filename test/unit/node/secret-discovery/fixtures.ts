@@ -33,11 +33,11 @@ export function bundleOf(authority: TestAuthority): WorkloadBundle {
   };
 }
 
-export function identity(path: string, more: Partial<ServedIdentity> = {}): ServedIdentity {
+export async function identity(path: string): Promise<ServedIdentity> {
   const spiffeId = parseSpiffeId(`spiffe://example.org${path}`);
-  const key = generateWorkloadKey();
+  const key = await generateWorkloadKey('ec-p256');
   const issued = own.signer.issue({
-    publicKey: key.point,
+    publicKey: key.publicKey,
     spiffeId,
     notBefore: NOW - 60_000,
     notAfter: NOW + 3_600_000,
@@ -54,7 +54,6 @@ export function identity(path: string, more: Partial<ServedIdentity> = {}): Serv
     key: key.pkcs8,
     notBefore: issued.notBefore,
     notAfter: issued.notAfter,
-    ...more,
   };
 }
 
