@@ -108,7 +108,7 @@ async function* follow<M>(
   throw new CodedError('unavailable', 'the node plugin is shutting down');
 }
 
-async function firstServed(options: WorkloadApiOptions, call: Call): Promise<ServedAnswer> {
+export async function firstServed(options: WorkloadApiOptions, call: Call): Promise<ServedAnswer> {
   const wait = new AbortController();
   const stop = () => wait.abort();
   call.signal.addEventListener('abort', stop, { once: true });
@@ -127,7 +127,7 @@ function answerOf({ answers, pod }: WorkloadApiOptions): Latest<PodAnswer> {
   return answers.answerOf(pod.podUid);
 }
 
-function requireServed(pod: VolumeRecord, answer: PodAnswer): ServedAnswer {
+export function requireServed(pod: VolumeRecord, answer: PodAnswer): ServedAnswer {
   switch (answer.kind) {
     case 'served':
       return answer;
@@ -140,13 +140,13 @@ function requireServed(pod: VolumeRecord, answer: PodAnswer): ServedAnswer {
   }
 }
 
-function notSignedYet(): CodedError {
+export function notSignedYet(): CodedError {
   return new CodedError('unavailable', 'the identity of this pod is not signed yet');
 }
 
 // Clients of one language wait on the first three words; the rest helps a person. Nothing of other
 // policies or pods is said here.
-function denied(pod: VolumeRecord, reason: string): CodedError {
+export function denied(pod: VolumeRecord, reason: string): CodedError {
   const command = `signet explain pod/${pod.podName} -n ${pod.namespace}`;
   return new CodedError('permission-denied', `no identity issued: ${reason}; run: ${command}`, {
     reason,
