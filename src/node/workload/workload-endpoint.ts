@@ -23,11 +23,12 @@ const MAX_DISCOVERY_REQUEST_BYTES = 256 * 1024;
 export function workloadEndpoints(options: WorkloadEndpointOptions): ServeWorkload {
   const validations = new RateLimits(options.clock, VALIDATION_LIMIT);
   return (pod) => {
-    const services = [workloadApi({ ...options, pod, validations })];
+    const parts = { ...options, pod, validations };
+    const services = [workloadApi(parts)];
     const hasSecrets = isSecretDiscoveryAsked(pod);
-    if (hasSecrets) services.push(secretDiscovery({ ...options, pod }));
+    if (hasSecrets) services.push(secretDiscovery(parts));
     return new WorkloadServer({
-      services: [...services, ...introspection(services, { ...options, pod })],
+      services: [...services, ...introspection(services, parts)],
       ...(hasSecrets ? { maxMessageBytes: MAX_DISCOVERY_REQUEST_BYTES } : {}),
     });
   };
