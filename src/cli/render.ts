@@ -60,6 +60,8 @@ export type RenderedEntry = {
   readonly parentID: string;
   readonly selectors: readonly string[];
   readonly dnsNames: readonly string[];
+  /** '' for none. */
+  readonly commonName: string;
   readonly x509SVIDTTL: number;
   readonly jwtSVIDTTL: number;
   readonly hint: string;
@@ -223,6 +225,7 @@ function toEntry(
         }
       : { parentID: entry.scope, selectors: entry.selectors }),
     dnsNames: entry.dnsNames,
+    commonName: entry.commonName,
     x509SVIDTTL: policy.x509TtlSeconds,
     jwtSVIDTTL: policy.jwtTtlSeconds,
     hint: policy.hint,

@@ -20,7 +20,11 @@ export type ClusterObjects = {
 };
 
 /** Kinds that people write beside the others and that nothing here depends on. */
-const HARMLESS: ReadonlySet<string> = new Set(['ServiceAccount', 'ClusterFederatedTrustDomain']);
+const HARMLESS: ReadonlySet<string> = new Set([
+  'AccessPolicy',
+  'ServiceAccount',
+  'ClusterFederatedTrustDomain',
+]);
 const NAMESPACED: ReadonlySet<string> = new Set(['Pod', 'Service', 'EndpointSlice']);
 /** Time goes by one second an object: the order of files is the order of creation. */
 const FIRST_CREATION = Date.UTC(2000, 0, 1);

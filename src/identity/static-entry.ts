@@ -8,7 +8,7 @@ import { MAX_HINT_BYTES } from '../crds/entry-limits.ts';
 import type { Requirement } from '../crds/label-selector.ts';
 import { parseWorkloadSpiffeId, trustDomainOf } from '../spiffe/spiffe-id.ts';
 import { parseTemplate } from '../template/template.ts';
-import { checkNames, commonNameFrom } from './candidate.ts';
+import { checkCertificateNames, commonNameFrom } from './certificate-names.ts';
 import { agentRule, aliasRule, type NodeRuling, serverId } from './node-rule.ts';
 import {
   POD_ACCOUNT,
@@ -90,16 +90,25 @@ function checkEntry(entry: ClusterStaticEntry, settings: IdentitySettings): void
   if (Buffer.byteLength(entry.hint) > MAX_HINT_BYTES) {
     throw invalid(`hint: over ${MAX_HINT_BYTES} bytes`);
   }
-  if (entry.dnsNames.length > 0) checkNames([...new Set(entry.dnsNames)], settings);
+  checkDnsNames(entry, settings);
   // Whoever may make a ServiceAccount or a label of the right name would get the identity.
   if (settings.profile === 'strict' && !isAlias(entry, settings) && !isBound(entry)) {
     throw invalid('selectors: bind the ID to no namespace');
   }
 }
 
+// Names of Services are those of a namespace: the one that the entry is bound to, if it is.
+function checkDnsNames({ dnsNames, selectors }: ClusterStaticEntry, settings: IdentitySettings) {
+  if (dnsNames.length === 0) return;
+  const names = [...new Set(dnsNames)];
+  const inNamespace = selectors.find((selector) => selector.startsWith(IN_NAMESPACE));
+  const namespace = inNamespace?.slice(IN_NAMESPACE.length) ?? '';
+  checkCertificateNames({ rendered: names, all: names, namespace }, settings);
+}
+
 function isBound({ selectors }: ClusterStaticEntry): boolean {
   return selectors.some(
-    (selector) => selector.startsWith('k8s:ns:') || selector.startsWith('k8s:pod-uid:'),
+    (selector) => selector.startsWith(IN_NAMESPACE) || selector.startsWith('k8s:pod-uid:'),
   );
 }
 
@@ -111,6 +120,7 @@ function unsupportedIn(entry: ClusterStaticEntry, settings: IdentitySettings): s
   return `selector "${selector}" cannot be decided by a pod`;
 }
 
+const IN_NAMESPACE = 'k8s:ns:';
 const NO_TEMPLATES = { dnsNameTemplates: [], workloadSelectorTemplates: [] };
 
 function policyOf(

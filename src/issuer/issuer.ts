@@ -6,6 +6,7 @@ import { CodedError } from '../base/errors.ts';
 import type { Latest } from '../base/latest.ts';
 import type { Logger } from '../base/log.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
+import type { WorkloadKeyType } from '../spiffe/x509-svid/workload-public-key.ts';
 import type { ServiceBinding } from '../transport/rpc.ts';
 import type { AuditLog } from './audit-log.ts';
 import { AuthorityKeeper } from './authority/authority-keeper.ts';
@@ -13,6 +14,7 @@ import { AuthorityLoop } from './authority/authority-loop.ts';
 import type { JwtKeyType } from './authority/authority-maker.ts';
 import type { AuthoritySettings } from './authority/authority-plan.ts';
 import type { AuthorityStore } from './authority/authority-store.ts';
+import type { Endpoint } from './authority/serving-leaf.ts';
 import {
   AuthorityView,
   type ServingCredentials,
@@ -39,12 +41,16 @@ export type IssuerSettings = {
   readonly keepsAuthorities?: boolean;
   readonly authorities?: AuthoritySettings;
   readonly jwtKeyType?: JwtKeyType;
+  /** Who has a certificate of the serving authority; see AuthorityKeeperOptions. */
+  readonly endpoints?: readonly Endpoint[];
   /** `iss` of JWT-SVIDs. */
   readonly jwtIssuer?: string;
   /** O of the subjects of X.509-SVIDs. */
   readonly organization?: string;
   readonly jwtLimit?: MintLimit;
   readonly x509Limit?: MintLimit;
+  /** Types of workloads' keys; default: all that there are. */
+  readonly keyTypes?: ReadonlySet<WorkloadKeyType>;
 };
 
 export type IssuerOptions = {
@@ -127,6 +133,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
       published,
       inventory,
       limits: new MintLimits(clock, settings.x509Limit ?? X509_LIMIT),
+      ...(settings.keyTypes === undefined ? {} : { keyTypes: settings.keyTypes }),
     }),
     jwt: new JwtSigning({
       ...common,
@@ -155,6 +162,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
           isAlone: true,
           ...(settings.authorities === undefined ? {} : { settings: settings.authorities }),
           ...(jwtKeyType === undefined ? {} : { jwtKeyType }),
+          ...(settings.endpoints === undefined ? {} : { endpoints: settings.endpoints }),
         });
   const loop = new AuthorityLoop({ keeper, view, clock, log });
 

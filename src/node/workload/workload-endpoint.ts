@@ -2,7 +2,7 @@
 // out is that pod's alone.
 
 import type { Clock } from '../../base/clock.ts';
-import { GrpcServer } from '../../transport/grpc/grpc-server.ts';
+import { WorkloadServer } from '../../transport/workload/workload-server.ts';
 import type { ServeWorkload } from '../volume/published-volume.ts';
 import { type WorkloadAnswers, workloadApi } from './workload-api.ts';
 
@@ -11,16 +11,6 @@ export type WorkloadEndpointOptions = {
   readonly clock: Clock;
 };
 
-/** Streams of one connection; a volume takes 16 connections. */
-const MAX_STREAMS = 64;
-/** The largest request is a token to validate. */
-const MAX_REQUEST_BYTES = 64 * 1024;
-
 export function workloadEndpoints(options: WorkloadEndpointOptions): ServeWorkload {
-  return (pod) =>
-    new GrpcServer({
-      services: [workloadApi({ ...options, pod })],
-      maxConcurrentStreams: MAX_STREAMS,
-      maxReceiveBytes: MAX_REQUEST_BYTES,
-    });
+  return (pod) => new WorkloadServer({ services: [workloadApi({ ...options, pod })] });
 }

@@ -104,24 +104,26 @@ test('G4: objects of another class are never touched', async () => {
 });
 
 test('B11–B13: static entries say whether they are in effect, now and after edits', async () => {
-  const set = (name: string, spiffeID: string, selectors: readonly string[], parentID: string) =>
+  const NODES = 'spiffe://example.org/nodes';
+  const set = (name: string, spec: Record<string, unknown>) =>
     cluster.api.set(STATIC_ENTRIES, {
       metadata: { name, uid: name },
-      spec: { spiffeID, parentID, selectors },
+      spec: { spiffeID: `spiffe://example.org/${name}`, parentID: NODES, ...spec },
     });
-  const NODES = 'spiffe://example.org/nodes';
-  set('nodes', NODES, ['k8s_psat:cluster:cluster'], 'spiffe://example.org/spire/server');
-  set('batch', 'spiffe://example.org/batch', ['unix:uid:1'], NODES);
+  const parentID = 'spiffe://example.org/spire/server';
+  set('nodes', { parentID, selectors: ['k8s_psat:cluster:cluster'] });
+  set('batch', { selectors: ['unix:uid:1'] });
   addPod('web');
   cluster.launch();
   const reason = (name: string) => conditionOf(STATIC_ENTRIES, name)?.reason;
   await cluster.until(() => reason('batch') === 'Unsupported' && reason('nodes') === 'NodeAlias');
   const { conditions: _, ...facts } = statusOf(STATIC_ENTRIES, 'batch') ?? {};
   assert.deepEqual(facts, { rendered: true, masked: false, set: false, observedGeneration: 0 });
-  set('batch', 'spiffe://example.org/batch', ['k8s:pod-name:web'], NODES);
+  const selectors = ['k8s:pod-name:web'];
+  set('batch', { selectors });
   await cluster.until(() => reason('batch') === 'Serving');
   assert.equal(statusOf(STATIC_ENTRIES, 'batch')?.set, true);
-  set('batch', 'no ID', ['k8s:pod-name:web'], NODES);
+  set('batch', { spiffeID: 'no ID', selectors });
   await cluster.until(() => reason('batch') === 'Invalid');
   assert.equal(statusOf(STATIC_ENTRIES, 'batch')?.rendered, false);
 });
