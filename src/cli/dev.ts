@@ -33,6 +33,10 @@ const FLAGS = {
     default: 'drop-in',
     help: 'what to do with what could be forged',
   },
+  'allow-keys-on-disk': {
+    type: 'boolean',
+    help: 'write files for pods that ask for them into the run directory, which may be on a disk',
+  },
   'log-level': {
     type: 'choice',
     of: ['error', 'warn', 'info', 'debug', 'silent'],
@@ -71,6 +75,7 @@ export const devCommand: Command = async (args, { out, err, clock, signal, envir
     clock,
     log: createLogger('dev', { level: flags['log-level'], destination }),
     version: VERSION,
+    allowKeysOnDisk: flags['allow-keys-on-disk'],
     listener: {
       onNotice: (line) => err(`! ${printable(line)}`),
       onPod: (pod) => out(podLine(pod)),

@@ -59,6 +59,10 @@ const FLAGS = {
     default: '10s',
     help: 'how long a pod may wait for its first identity',
   },
+  'allow-keys-on-disk': {
+    type: 'boolean',
+    help: "write files for pods whose emptyDir is on the node's disk too; keys then survive there",
+  },
   'no-registration': { type: 'boolean', help: 'leave registration to the official sidecar' },
   ...PROCESS_FLAGS,
 } as const satisfies FlagSpecs;
@@ -119,6 +123,7 @@ function nodeSettings(flags: Flags<typeof FLAGS>) {
     tokenFile: required('--token-file', flags['token-file']),
     health: healthAddress(flags['health-address']),
     publishWaitMs: positive('--publish-wait', flags['publish-wait']),
+    allowKeysOnDisk: flags['allow-keys-on-disk'],
     registers: !flags['no-registration'],
     logLevel: flags['log-level'],
   };

@@ -30,6 +30,8 @@ export type DevOptions = {
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
+  /** Default: false. Nothing here can mount memory, so files need it. */
+  readonly allowKeysOnDisk?: boolean;
   readonly listener: DevListener;
 };
 
@@ -181,6 +183,7 @@ export class DevEnvironment {
         },
         clock,
         log,
+        allowKeysOnDisk: this.#options.allowKeysOnDisk ?? false,
         onReady: () => ready.resolve(),
       },
       signal,
