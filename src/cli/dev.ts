@@ -14,6 +14,7 @@ import { devTrustDomain } from '../dev/trust-domain.ts';
 import { DEFAULT_IDENTITY_SETTINGS } from '../identity/settings.ts';
 import { VERSION } from '../version.ts';
 import type { Command } from './command.ts';
+import { devOidc } from './oidc/dev-flags.ts';
 import { printable } from './table.ts';
 
 const FLAGS = {
@@ -36,6 +37,16 @@ const FLAGS = {
   'allow-keys-on-disk': {
     type: 'boolean',
     help: 'write files for pods that ask for them into the run directory, which may be on a disk',
+  },
+  'oidc-listen': {
+    type: 'string',
+    help: 'serve OpenID Connect documents there, such as localhost:8443',
+    value: 'HOST:PORT',
+  },
+  'jwt-issuer': {
+    type: 'string',
+    help: 'the iss claim; default with --oidc-listen: https://HOST:PORT',
+    value: 'URL',
   },
   'log-level': {
     type: 'choice',
@@ -62,6 +73,7 @@ export const devCommand: Command = async (args, { out, err, clock, signal, envir
   }
   const [manifests = ''] = positionals;
   const trustDomain = devTrustDomain(flags['trust-domain'], readDirectory(manifests).objects);
+  const oidc = devOidc(flags['oidc-listen'], flags['jwt-issuer']);
   const run = RunDirectory.open({
     manifests,
     runDir: flags['run-dir'],
@@ -76,7 +88,9 @@ export const devCommand: Command = async (args, { out, err, clock, signal, envir
     log: createLogger('dev', { level: flags['log-level'], destination }),
     version: VERSION,
     allowKeysOnDisk: flags['allow-keys-on-disk'],
+    ...(oidc === undefined ? {} : { oidc }),
     listener: {
+      onOidc: ({ issuer }) => out(`OIDC issuer ${issuer}, authorities ${run.servingAuthorities}`),
       onNotice: (line) => err(`! ${printable(line)}`),
       onPod: (pod) => out(podLine(pod)),
       onPodGone: ({ namespace, name }) => out(`${namespace}/${name}  gone`),

@@ -63,7 +63,7 @@ test('the files are there when the publish is answered, and belong together', as
   assert.equal(statSync(join(directory, 'tls.key')).mode & 0o777, 0o600);
 });
 
-test('H4, H6: the names of spiffe-helper, and a token for each audience', async () => {
+test('the names of spiffe-helper, and a token for each audience', async () => {
   const { names, text } = await publish({
     attributes: { 'signet.dev/file-names': 'spiffe-helper', 'signet.dev/jwt-audience': 'db,x=api' },
   });
@@ -80,7 +80,7 @@ test('H4, H6: the names of spiffe-helper, and a token for each audience', async 
   assert.equal(claimsOf(text('x')).sub, 'spiffe://example.org/a');
 });
 
-test('H11: a renewal exchanges certificate and key at once; a token is replaced at half its life', async () => {
+test('a renewal exchanges certificate and key at once; a token is replaced at half its life', async () => {
   const { text } = await publish({ attributes: { 'signet.dev/jwt-audience': 'db' } });
   const [chain, token] = [text('tls.crt'), text('token')];
   await node.clock.advance(node.issuer.jwtLifetimeMs * 0.45);

@@ -22,7 +22,7 @@ test('by default: the names of a TLS Secret, no tokens, root alone', () => {
   });
 });
 
-test('H4: the three names of spiffe-helper', () => {
+test('the three names of spiffe-helper', () => {
   const request = read({
     'signet.dev/file-names': 'spiffe-helper',
     'signet.dev/jwt-audience': 'a',
@@ -36,7 +36,7 @@ test('H4: the three names of spiffe-helper', () => {
   assert.deepEqual(request?.tokens, [{ name: 'jwt_svid.token', audience: 'a' }]);
 });
 
-test('H6: one token file for each audience; what is no file name belongs to the audience', () => {
+test('one token file for each audience; what is no file name belongs to the audience', () => {
   const tokens = (value: string) => read({ 'signet.dev/jwt-audience': value })?.tokens;
   assert.deepEqual(tokens('https://api.example.com?a=b'), [
     { name: 'token', audience: 'https://api.example.com?a=b' },

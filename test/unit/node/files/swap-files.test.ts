@@ -80,7 +80,7 @@ suite('a set of files', () => {
     assert.equal(sets().length, 1, 'nothing of the failed set is left');
   });
 
-  test('H11: replaces the one before, and takes away names that are no longer in it', () => {
+  test('replaces the one before, and takes away names that are no longer in it', () => {
     swap([...setOf(1), file('token', 'jwt', true)]);
     const [before] = sets();
     swap(setOf(2));
