@@ -31,7 +31,12 @@ export function injectFiles(
   table: InjectionTable,
 ): FilesInjection {
   const asks = readAsk(pod);
-  if (existing !== undefined) return ofExisting(pod, existing, asks.value, table);
+  if (existing !== undefined) {
+    const named = filesVolumeOf(existing);
+    if (named !== undefined) return withVolume(pod, named, table);
+    const field = formatField([...existing.path, 'csi', 'volumeAttributes']);
+    return asks.value ? { ...NONE, warnings: [`${field}: has no ${FILES}, so no files`] } : NONE;
+  }
   if (!asks.value) return { ...NONE, warnings: asks.warnings };
   const attributes = { ...annotationsFor(pod, table), ...groupOf(pod) };
   const warnings = Object.hasOwn(attributes, FS_GROUP) || !mayRunAsAnother(pod) ? [] : [NO_GROUP];
@@ -49,20 +54,12 @@ function readAsk({ annotations = {} }: AdmissionPod): { value: boolean; warnings
 }
 
 // The author's own volume says by its attributes what it asks for, and so does ours on a second pass.
-function ofExisting(
-  pod: AdmissionPod,
-  { path, csi = {} }: AdmissionVolume,
-  asked: boolean,
-  table: InjectionTable,
-): FilesInjection {
+function filesVolumeOf({ csi = {} }: AdmissionVolume): string | undefined {
   const value = ownValue(csi, 'volumeAttributes');
   const attributes = isJsonObject(value) ? value : {};
-  if (ownValue(attributes, FILES) !== 'true') {
-    const field = formatField([...path, 'csi', 'volumeAttributes']);
-    return asked ? { ...NONE, warnings: [`${field}: has no ${FILES}, so no files`] } : NONE;
-  }
+  if (ownValue(attributes, FILES) !== 'true') return undefined;
   const named = ownValue(attributes, FILES_VOLUME);
-  return withVolume(pod, typeof named === 'string' ? named : DEFAULT_FILES_VOLUME, table);
+  return typeof named === 'string' ? named : DEFAULT_FILES_VOLUME;
 }
 
 function withVolume(pod: AdmissionPod, name: string, { files }: InjectionTable): FilesInjection {

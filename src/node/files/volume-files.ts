@@ -173,17 +173,14 @@ export class VolumeFiles {
     const state = this.#volumes.get(volumeId);
     if (state === undefined) return;
     const answer = this.#answerOf(state);
-    switch (answer?.kind) {
-      case 'served':
-        return await this.#write(state, answer);
-      case 'refused':
-        this.#remove(state);
-        return;
-      default:
-        // Nothing is known, or nothing valid is in hand: no reason to take anything away.
-        withFilesDirectory(state.place, () => {});
-        state.progress.set({ settled: state.written !== undefined });
+    if (answer?.kind === 'served') return await this.#write(state, answer);
+    if (answer?.kind === 'refused') {
+      this.#remove(state);
+      return;
     }
+    // Nothing is known, or nothing valid is in hand: no reason to take anything away.
+    withFilesDirectory(state.place, () => {});
+    state.progress.set({ settled: state.written !== undefined });
   }
 
   async #write(state: Volume, answer: ServedAnswer): Promise<WorkResult> {
