@@ -7,6 +7,7 @@ import { issuerChannelByTrust } from '../node/issuer-credentials.ts';
 import { IssuerAuthorities, readToken } from '../node/issuer-files.ts';
 import { issuerFilesReady } from '../node/issuer-wait.ts';
 import { runNodePlugin } from '../node/main.ts';
+import { NODE_KEY_TYPES } from '../node/svid/workload-key.ts';
 import { parseTrustDomain } from '../spiffe/spiffe-id.ts';
 import { VERSION } from '../version.ts';
 import type { Command } from './command.ts';
@@ -62,6 +63,12 @@ const FLAGS = {
   'allow-keys-on-disk': {
     type: 'boolean',
     help: "write files for pods whose emptyDir is on the node's disk too; keys then survive there",
+  },
+  'workload-key-type': {
+    type: 'choice',
+    of: [...NODE_KEY_TYPES],
+    default: 'ec-p256',
+    help: 'of the keys of workloads; RSA for peers that know nothing else',
   },
   'no-registration': { type: 'boolean', help: 'leave registration to the official sidecar' },
   ...PROCESS_FLAGS,
@@ -124,6 +131,7 @@ function nodeSettings(flags: Flags<typeof FLAGS>) {
     health: healthAddress(flags['health-address']),
     publishWaitMs: positive('--publish-wait', flags['publish-wait']),
     allowKeysOnDisk: flags['allow-keys-on-disk'],
+    keyType: flags['workload-key-type'],
     registers: !flags['no-registration'],
     logLevel: flags['log-level'],
   };

@@ -15,8 +15,15 @@ export function formatPemCertificate(der: Uint8Array): string {
   return formatPem('CERTIFICATE', der);
 }
 
+export function formatPemCrl(der: Uint8Array): string {
+  return formatPem('X509 CRL', der);
+}
+
 /** One block, with a line feed at its end. */
-export function formatPem(label: 'CERTIFICATE' | 'PRIVATE KEY', der: Uint8Array): string {
+export function formatPem(
+  label: 'CERTIFICATE' | 'PRIVATE KEY' | 'X509 CRL',
+  der: Uint8Array,
+): string {
   const lines =
     Buffer.from(der)
       .toString('base64')
