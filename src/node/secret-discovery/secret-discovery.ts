@@ -14,8 +14,8 @@ import {
   denied,
   firstServed,
   notSignedYet,
+  type PodSocket,
   requireServed,
-  type WorkloadApiOptions,
 } from '../workload/workload-api.ts';
 import type { ServedAnswer } from '../workload/workload-messages.ts';
 import { RequestBudget } from './request-budget.ts';
@@ -23,7 +23,7 @@ import { readSecretRequest } from './secret-request.ts';
 import { type SecretResponse, SecretSubscription, secretResponse } from './secret-subscription.ts';
 import { findSecret, type NamedSecret, namesOf } from './secrets.ts';
 
-export type SecretDiscoveryOptions = WorkloadApiOptions & { readonly log: Logger };
+export type SecretDiscoveryOptions = PodSocket & { readonly log: Logger };
 
 type Context = SecretDiscoveryOptions & { readonly budget: RequestBudget };
 type Wanted = Pick<SecretSubscription, 'names' | 'validation'>;

@@ -23,10 +23,14 @@ import {
   x509Svids,
 } from './workload-messages.ts';
 
-export type WorkloadApiOptions = {
+/** Whose socket it is, and what the pod gets. */
+export type PodSocket = {
   readonly pod: VolumeRecord;
   readonly answers: WorkloadAnswers;
   readonly clock: Clock;
+};
+
+export type WorkloadApiOptions = PodSocket & {
   /** By pod UID: signatures cost the processor that all pods of the node share. */
   readonly validations: RateLimits;
 };
@@ -108,7 +112,7 @@ async function* follow<M>(
   throw new CodedError('unavailable', 'the node plugin is shutting down');
 }
 
-export async function firstServed(options: WorkloadApiOptions, call: Call): Promise<ServedAnswer> {
+export async function firstServed(options: PodSocket, call: Call): Promise<ServedAnswer> {
   const wait = new AbortController();
   const stop = () => wait.abort();
   call.signal.addEventListener('abort', stop, { once: true });
@@ -123,7 +127,7 @@ export async function firstServed(options: WorkloadApiOptions, call: Call): Prom
   return requireServed(options.pod, answer ?? present.value ?? { kind: 'unknown' });
 }
 
-function answerOf({ answers, pod }: WorkloadApiOptions): Latest<PodAnswer> {
+function answerOf({ answers, pod }: PodSocket): Latest<PodAnswer> {
   return answers.answerOf(pod.podUid);
 }
 
