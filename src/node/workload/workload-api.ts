@@ -6,6 +6,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { CodedError, invalid } from '../../base/errors.ts';
 import type { Latest } from '../../base/latest.ts';
+import type { RateLimit, RateLimits } from '../../base/rate-limits.ts';
 import { SpiffeWorkloadAPI } from '../../transport/gen/spiffe/workload_pb.ts';
 import { bindService, type Call, type Handlers, type ServiceBinding } from '../../transport/rpc.ts';
 import type { JwtSvids } from '../svid/jwt-svids.ts';
@@ -26,6 +27,8 @@ export type WorkloadApiOptions = {
   readonly pod: VolumeRecord;
   readonly answers: WorkloadAnswers;
   readonly clock: Clock;
+  /** By pod UID: signatures cost the processor that all pods of the node share. */
+  readonly validations: RateLimits;
 };
 
 /** What a pod gets; looked up for each call, because a pod's state may be dropped and made anew. */
@@ -38,6 +41,8 @@ export type WorkloadAnswers = {
 /** How long a call waits for a first answer right after a start, before it says Unavailable. */
 const FIRST_ANSWER_WAIT_MS = 3000;
 const MAX_AUDIENCES = 10;
+/** A few hundredths of a core. */
+export const VALIDATION_LIMIT: RateLimit = { perSecond: 200, burst: 400 };
 const MAX_AUDIENCE_BYTES = 1024;
 
 export function workloadApi(options: WorkloadApiOptions): ServiceBinding {
@@ -65,7 +70,11 @@ export function workloadApi(options: WorkloadApiOptions): ServiceBinding {
     validateJWTSVID: async (request, call) => {
       if (request.audience === '') throw invalid('audience: must be set');
       if (request.svid === '') throw invalid('svid: must be set');
-      return validateToken(request, await firstServed(options, call), options.clock.now());
+      const served = await firstServed(options, call);
+      if (!options.validations.take(options.pod.podUid, 1)) {
+        throw new CodedError('unavailable', 'too many tokens to validate; try again in a second');
+      }
+      return validateToken(request, served, options.clock.now());
     },
     fetchWITSVID: () => unimplemented(),
     fetchWITBundles: () => unimplemented(),
@@ -99,7 +108,10 @@ async function* follow<M>(
   throw new CodedError('unavailable', 'the node plugin is shutting down');
 }
 
-export async function firstServed(options: WorkloadApiOptions, call: Call): Promise<ServedAnswer> {
+export async function firstServed(
+  options: Pick<WorkloadApiOptions, 'pod' | 'answers' | 'clock'>,
+  call: Call,
+): Promise<ServedAnswer> {
   const wait = new AbortController();
   const stop = () => wait.abort();
   call.signal.addEventListener('abort', stop, { once: true });
@@ -114,7 +126,10 @@ export async function firstServed(options: WorkloadApiOptions, call: Call): Prom
   return requireServed(options.pod, answer ?? present.value ?? { kind: 'unknown' });
 }
 
-function answerOf({ answers, pod }: WorkloadApiOptions): Latest<PodAnswer> {
+function answerOf({
+  answers,
+  pod,
+}: Pick<WorkloadApiOptions, 'pod' | 'answers'>): Latest<PodAnswer> {
   return answers.answerOf(pod.podUid);
 }
 

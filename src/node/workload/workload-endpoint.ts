@@ -3,11 +3,13 @@
 
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
-import { GrpcServer } from '../../transport/grpc/grpc-server.ts';
+import { RateLimits } from '../../base/rate-limits.ts';
+import { WorkloadServer } from '../../transport/workload/workload-server.ts';
 import { isSecretDiscoveryAsked } from '../secret-discovery/asked.ts';
 import { secretDiscovery } from '../secret-discovery/secret-discovery.ts';
 import type { ServeWorkload } from '../volume/published-volume.ts';
-import { type WorkloadAnswers, workloadApi } from './workload-api.ts';
+import { introspection } from './introspection.ts';
+import { VALIDATION_LIMIT, type WorkloadAnswers, workloadApi } from './workload-api.ts';
 
 export type WorkloadEndpointOptions = {
   readonly answers: WorkloadAnswers;
@@ -15,22 +17,25 @@ export type WorkloadEndpointOptions = {
   readonly log: Logger;
 };
 
-/** Streams of one connection; a volume takes 16 connections. */
-const MAX_STREAMS = 64;
-/** The largest request is a token to validate. */
-const MAX_REQUEST_BYTES = 64 * 1024;
 /** An Envoy names all its extensions in every request: 61 KiB of them in version 1.40. */
 const MAX_DISCOVERY_REQUEST_BYTES = 256 * 1024;
+/** It opens a stream for each secret, all at its start. */
+const MAX_DISCOVERY_BUFFERED_BYTES = 8 * 1024 * 1024;
+
+const DISCOVERY_LIMITS = {
+  maxMessageBytes: MAX_DISCOVERY_REQUEST_BYTES,
+  limits: { maxBufferedBytes: MAX_DISCOVERY_BUFFERED_BYTES },
+};
 
 export function workloadEndpoints(options: WorkloadEndpointOptions): ServeWorkload {
+  const validations = new RateLimits(options.clock, VALIDATION_LIMIT);
   return (pod) => {
-    const services = [workloadApi({ ...options, pod })];
+    const services = [workloadApi({ ...options, pod, validations })];
     const hasSecrets = isSecretDiscoveryAsked(pod);
     if (hasSecrets) services.push(secretDiscovery({ ...options, pod }));
-    return new GrpcServer({
-      services,
-      maxConcurrentStreams: MAX_STREAMS,
-      maxReceiveBytes: hasSecrets ? MAX_DISCOVERY_REQUEST_BYTES : MAX_REQUEST_BYTES,
+    return new WorkloadServer({
+      services: [...services, ...introspection(services, { ...options, pod })],
+      ...(hasSecrets ? DISCOVERY_LIMITS : {}),
     });
   };
 }
