@@ -15,17 +15,15 @@ import {
   denied,
   firstServed,
   notSignedYet,
+  type PodSocket,
   requireServed,
-  type WorkloadApiOptions,
 } from '../workload/workload-api.ts';
 import type { ServedAnswer } from '../workload/workload-messages.ts';
 import { readSecretRequest } from './secret-request.ts';
 import { type SecretResponse, SecretSubscription, secretResponse } from './secret-subscription.ts';
 import { findSecret, type NamedSecret, namesOf } from './secrets.ts';
 
-export type SecretDiscoveryOptions = Pick<WorkloadApiOptions, 'pod' | 'answers' | 'clock'> & {
-  readonly log: Logger;
-};
+export type SecretDiscoveryOptions = PodSocket & { readonly log: Logger };
 
 /** An Envoy with a hundred secrets says two hundred words at its start, and a hundred a change. */
 const REQUEST_LIMIT: RateLimit = { perSecond: 100, burst: 1000 };

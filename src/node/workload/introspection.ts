@@ -4,13 +4,13 @@
 import type { ServiceBinding } from '../../transport/rpc.ts';
 import { reflectionServices } from './reflection.ts';
 import { checkWorkloadHeaders } from './security-header.ts';
-import type { WorkloadApiOptions } from './workload-api.ts';
+import type { PodSocket } from './workload-api.ts';
 import { workloadHealth } from './workload-health.ts';
 
 /** Health and server reflection, telling of `services` and of themselves. */
 export function introspection(
   services: readonly ServiceBinding[],
-  pod: Pick<WorkloadApiOptions, 'answers' | 'pod'>,
+  pod: Pick<PodSocket, 'answers' | 'pod'>,
 ): readonly ServiceBinding[] {
   const admit = async (call: Parameters<typeof checkWorkloadHeaders>[0]) =>
     checkWorkloadHeaders(call);

@@ -23,10 +23,14 @@ import {
   x509Svids,
 } from './workload-messages.ts';
 
-export type WorkloadApiOptions = {
+/** Whose socket it is, and what the pod gets. */
+export type PodSocket = {
   readonly pod: VolumeRecord;
   readonly answers: WorkloadAnswers;
   readonly clock: Clock;
+};
+
+export type WorkloadApiOptions = PodSocket & {
   /** By pod UID: signatures cost the processor that all pods of the node share. */
   readonly validations: RateLimits;
 };
@@ -108,10 +112,7 @@ async function* follow<M>(
   throw new CodedError('unavailable', 'the node plugin is shutting down');
 }
 
-export async function firstServed(
-  options: Pick<WorkloadApiOptions, 'pod' | 'answers' | 'clock'>,
-  call: Call,
-): Promise<ServedAnswer> {
+export async function firstServed(options: PodSocket, call: Call): Promise<ServedAnswer> {
   const wait = new AbortController();
   const stop = () => wait.abort();
   call.signal.addEventListener('abort', stop, { once: true });
@@ -126,10 +127,7 @@ export async function firstServed(
   return requireServed(options.pod, answer ?? present.value ?? { kind: 'unknown' });
 }
 
-function answerOf({
-  answers,
-  pod,
-}: Pick<WorkloadApiOptions, 'pod' | 'answers'>): Latest<PodAnswer> {
+function answerOf({ answers, pod }: PodSocket): Latest<PodAnswer> {
   return answers.answerOf(pod.podUid);
 }
 

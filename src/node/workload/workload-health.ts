@@ -8,11 +8,11 @@ import {
 } from '../../transport/gen/grpc/health/v1/health_pb.ts';
 import { type Admit, bindService, type ServiceBinding } from '../../transport/rpc.ts';
 import type { PodAnswer } from '../svid/pod-answer.ts';
-import type { WorkloadApiOptions } from './workload-api.ts';
+import type { PodSocket } from './workload-api.ts';
 
 /** Asked about the socket as a whole, by an empty name, or about one of `services`. */
 export function workloadHealth(
-  { answers, pod }: Pick<WorkloadApiOptions, 'answers' | 'pod'>,
+  { answers, pod }: Pick<PodSocket, 'answers' | 'pod'>,
   services: readonly string[],
   admit: Admit,
 ): ServiceBinding {
