@@ -13,6 +13,8 @@ import { HealthServer } from '../transport/health/health-server.ts';
 import { createWebhookServer, type WebhookServer } from '../webhook/webhook-server.ts';
 import { ClusterState } from './cluster-state.ts';
 import type { ControllerContext } from './controller-context.ts';
+import { type EndpointSettings, serveBundle } from './federation/endpoint.ts';
+import type { FetchSettings } from './federation/federated-trust-domains.ts';
 import { type BundlePlaces, lead, observe } from './leader.ts';
 import { PublicAuthorities } from './public-authorities.ts';
 import { ServingCertificate } from './serving-certificate.ts';
@@ -33,6 +35,7 @@ export type ControllerProcessOptions = {
   /** Take over from a SPIRE that is still there. */
   readonly adopts: boolean;
   readonly publishes: BundlePlaces;
+  readonly federation?: FederationSettings;
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
@@ -42,6 +45,13 @@ export type ControllerProcessOptions = {
   readonly onListening?: (ports: { readonly webhook: number; readonly health: number }) => void;
 };
 
+export type FederationSettings = {
+  readonly fetch: FetchSettings;
+  /** Undefined: our own bundle is not served to others. */
+  readonly endpoint?: EndpointSettings;
+};
+
+const NO_FETCH_RULES: FetchSettings = { allow: [], deny: [] };
 const LEASE = 'signet-controller';
 
 /** Runs until aborted; rejects when a part fails that cannot go on by itself. */
@@ -92,12 +102,15 @@ export async function runController(
     run(authorities.run(stop.signal));
     run(serve());
     run(trust());
+    const endpoint = options.federation?.endpoint;
+    if (endpoint) run(serveBundle(endpoint, { context, authorities }, stop.signal));
     if (options.observes) run(observe(context, stop.signal));
     else {
       const { podName, adopts, publishes } = options;
+      const federation = options.federation?.fetch ?? NO_FETCH_RULES;
       run(
         election.run(async ({ signal: term }) => {
-          await lead({ context, authorities, podName, adopts, publishes }, term);
+          await lead({ context, authorities, podName, adopts, publishes, federation }, term);
         }, stop.signal),
       );
     }

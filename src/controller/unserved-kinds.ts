@@ -1,7 +1,6 @@
 // Kinds of upstream that Signet reads and does not serve. Whoever declares such an object is told so in
 // its status, instead of waiting for something that never comes.
 
-import { parseClusterFederatedTrustDomain } from '../crds/cluster-federated-trust-domain.ts';
 import { parseClusterStaticEntry } from '../crds/cluster-static-entry.ts';
 import { setCondition } from '../crds/conditions.ts';
 import { objectIn, textIn } from '../identity/objects.ts';
@@ -37,14 +36,6 @@ export const UNSERVED_KINDS: readonly UnservedKind[] = [
     errorsOf: (object) => parseClusterStaticEntry(object).errors,
     message: 'Signet gives identities to pods alone, by ClusterSPIFFEIDs',
     members: (rendered) => ({ rendered, masked: false, set: false }),
-  },
-  {
-    apiVersion: GROUP,
-    kind: 'ClusterFederatedTrustDomain',
-    collection: `/apis/${GROUP}/clusterfederatedtrustdomains`,
-    errorsOf: (object) => parseClusterFederatedTrustDomain(object).errors,
-    message: 'Signet does not fetch bundles of other trust domains yet',
-    members: () => ({}),
   },
 ];
 

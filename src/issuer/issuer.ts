@@ -13,6 +13,7 @@ import { AuthorityLoop } from './authority/authority-loop.ts';
 import type { JwtKeyType } from './authority/authority-maker.ts';
 import type { AuthoritySettings } from './authority/authority-plan.ts';
 import type { AuthorityStore } from './authority/authority-store.ts';
+import { type Endpoint, issuerEndpoint } from './authority/serving-leaf.ts';
 import {
   AuthorityView,
   type ServingCredentials,
@@ -28,6 +29,7 @@ import { PublishedPods } from './policy/published-pods.ts';
 import { REASON } from './policy/reasons.ts';
 import { JwtSigning } from './signing/jwt-signing.ts';
 import { X509Signing } from './signing/x509-signing.ts';
+import { addFederating } from './watch/node-federation.ts';
 import { NodeSessions } from './watch/node-sessions.ts';
 import { RollbackAlarm } from './watch/rollback-alarm.ts';
 
@@ -39,6 +41,8 @@ export type IssuerSettings = {
   readonly keepsAuthorities?: boolean;
   readonly authorities?: AuthoritySettings;
   readonly jwtKeyType?: JwtKeyType;
+  /** Further endpoints that have a certificate, where it plays that role. */
+  readonly endpoints?: readonly Endpoint[];
   /** `iss` of JWT-SVIDs. */
   readonly jwtIssuer?: string;
   /** O of the subjects of X.509-SVIDs. */
@@ -84,7 +88,7 @@ const JWT_LIMIT: MintLimit = { perSecond: 10, burst: 50 };
 const X509_LIMIT: MintLimit = { perSecond: 0.5, burst: 50 };
 
 export const noFederation: FederationSource = {
-  federatedBundles: () => [],
+  federatedTrustDomains: () => [],
   onFederationChange: () => () => {},
 };
 
@@ -155,6 +159,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
           isAlone: true,
           ...(settings.authorities === undefined ? {} : { settings: settings.authorities }),
           ...(jwtKeyType === undefined ? {} : { jwtKeyType }),
+          endpoints: [issuerEndpoint(trustDomain), ...(settings.endpoints ?? [])],
         });
   const loop = new AuthorityLoop({ keeper, view, clock, log });
 
@@ -166,7 +171,11 @@ export function createIssuer(options: IssuerOptions): Issuer {
     for (const session of sessions.all()) session.outbox.addBundles();
   };
   const run = async (signal: AbortSignal): Promise<void> => {
-    const stops = [pods.onChange(onPod), federation.onFederationChange(onBundles)];
+    const onFederation = () => {
+      onBundles();
+      for (const session of sessions.all()) addFederating(session, pods);
+    };
+    const stops = [pods.onChange(onPod), federation.onFederationChange(onFederation)];
     const follow = async () => {
       for await (const { keyDigests } of view.current.watch(signal)) {
         keys.setAuthorities(keyDigests);

@@ -69,8 +69,9 @@ export function createHttpApp(options: HttpAppOptions, tls: ServerOptions): Http
   return app;
 }
 
-async function send(reply: FastifyReply, { status, body }: HttpAnswer): Promise<string> {
-  reply.code(status).type(JSON_TYPE).header('cache-control', 'no-store');
+async function send(reply: FastifyReply, answer: HttpAnswer): Promise<string> {
+  const { status, body, cacheControl = 'no-store' } = answer;
+  reply.code(status).type(JSON_TYPE).header('cache-control', cacheControl);
   return body;
 }
 

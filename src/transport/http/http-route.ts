@@ -10,6 +10,8 @@ export type HttpAnswer = {
   readonly status: number;
   /** JSON. */
   readonly body: string;
+  /** Who may keep it, and how long; nobody, unless said. */
+  readonly cacheControl?: string;
 };
 
 export type HttpRoute = {

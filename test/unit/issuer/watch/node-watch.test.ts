@@ -218,7 +218,10 @@ test('bundles of other trust domains travel apart from ours', async () => {
   const { bundle } = current;
   options = {
     ...options,
-    federation: { ...noFederation, federatedBundles: () => [{ ...bundle, trustDomain }] },
+    federation: {
+      ...noFederation,
+      federatedTrustDomains: () => [{ bundle: { ...bundle, trustDomain }, labels: {} }],
+    },
   };
   const watch = open();
   const message = await watch.next();
