@@ -76,8 +76,9 @@ try {
 process.exit(0);
 
 async function tell(): Promise<void> {
-  title('1. Four pods; every pod that a policy is about gets an identity before it starts');
-  const pods = ['traffic-controller-0', 'emergency-dispatcher-0', 'power-optimiser-0', 'stranger'];
+  title('1. Five pods; every pod that a policy is about gets an identity before it starts');
+  const agents = ['traffic-controller', 'emergency-dispatcher', 'traffic-agent', 'power-optimiser'];
+  const pods = [...agents.map((name) => `${name}-0`), 'stranger'];
   await until(() => pods.every((pod) => dev.socketOf(NAMESPACE, pod) !== undefined));
 
   title('2. The dispatcher asks for a green wave over mutual TLS, and gets it');
@@ -86,7 +87,10 @@ async function tell(): Promise<void> {
   const dispatcher = startAgent('emergency-dispatcher', 'emergency-dispatcher-0', port);
   await dispatcher.line(/^green wave granted/);
 
-  title('3. The optimiser may read traffic, not steer it: the peer decides by its SPIFFE ID');
+  title(
+    '3. The traffic agent may set signals, the optimiser may only read: by policy and SPIFFE ID',
+  );
+  await startAgent('traffic-agent', 'traffic-agent-0', port).line(/^\/green-wave: refused/);
   await startAgent('power-optimiser', 'power-optimiser-0', port).line(/^\/green-wave: refused/);
 
   title('4. A pod that no policy is about gets nothing, and a reason');

@@ -84,6 +84,14 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     },
   ],
   [
+    'access',
+    {
+      help: 'lint and explain access policies: who may do what at a service',
+      load: async () => (await import('./cli/access.ts')).accessCommand,
+      isLocal: true,
+    },
+  ],
+  [
     'check',
     {
       help: 'say what a cluster lacks, before or after an installation',

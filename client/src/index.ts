@@ -1,5 +1,11 @@
 // The public entry of @signet/client.
 
+export {
+  type AccessPolicy,
+  type AccessRule,
+  decideAccess,
+} from '../../src/access/access-policy.ts';
+export { readAccessPolicy } from '../../src/access/access-policy-text.ts';
 export { CodedError, type ErrorCode } from '../../src/base/errors.ts';
 export {
   parseSpiffeId,
@@ -8,6 +14,8 @@ export {
   type TrustDomain,
   trustDomainOf,
 } from '../../src/spiffe/spiffe-id.ts';
+export { AccessGuard, type AccessGuardOptions, type AccessRecord } from './access-guard.ts';
+export { AccessPolicyFile, type AccessPolicyFileOptions } from './access-policy-file.ts';
 export { type Authorizer, exactly, memberOf, oneOf } from './authorizer.ts';
 export { JwtSource, type JwtSourceOptions } from './jwt-source.ts';
 export type { FetchedJwtSvid, JwtBundles } from './jwt-svids.ts';

@@ -12,6 +12,7 @@ import { ACCESS_FLAGS, needed } from './access-flags.ts';
 import type { Command } from './command.ts';
 import { FEDERATION_FLAGS, federationSettings } from './federation-flags.ts';
 import { IDENTITY_FLAGS, identitySettings } from './identity-flags.ts';
+import { OIDC_FLAGS, oidcOptions } from './oidc/flags.ts';
 
 const FLAGS = {
   ...IDENTITY_FLAGS,
@@ -24,6 +25,7 @@ const FLAGS = {
   },
   'publish-trust-bundle': { type: 'boolean', help: 'write a ClusterTrustBundle' },
   ...FEDERATION_FLAGS,
+  ...OIDC_FLAGS,
   host: { type: 'string', help: 'address to listen on; default: all', value: 'ADDRESS' },
   'webhook-port': { type: 'integer', default: 9443, help: 'for API servers; 0: a free one' },
   'health-port': { type: 'integer', default: 8081, help: 'for probes; 0: a free one' },
@@ -57,6 +59,7 @@ export const controllerCommand: Command = async (args, { out, err, clock, signal
         trustBundle: flags['publish-trust-bundle'],
       },
       federation: federationSettings(flags, url),
+      ...oidcOptions(flags, place),
       clock,
       log: createLogger('controller', { level: flags['log-level'], destination }),
       version: VERSION,

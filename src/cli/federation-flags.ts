@@ -6,10 +6,8 @@ import { invalid } from '../base/errors.ts';
 import type { FlagSpecs, Flags } from '../base/flags.ts';
 import type { FederationSettings } from '../controller/main.ts';
 import { checkCidrs } from '../federation/address-rules.ts';
-import {
-  DEFAULT_REFRESH_HINT_SECONDS,
-  MAX_REFRESH_HINT_SECONDS,
-} from '../federation/bundle-endpoint.ts';
+import { DEFAULT_REFRESH_HINT_SECONDS } from '../spiffe/bundle/refresh-hint.ts';
+import { readHint } from './federation-dev-flags.ts';
 
 export const FEDERATION_FLAGS = {
   'federation-allow-cidr': {
@@ -58,20 +56,10 @@ export function federationSettings(
   if (type === 'off') return { fetch };
   const place = flags.host === undefined ? {} : { host: flags.host };
   const refreshHintSeconds = readHint(flags['bundle-refresh-hint'], MIN_REFRESH_HINT_SECONDS);
-  const endpoint = { ...place, port: flags['bundle-endpoint-port'], refreshHintSeconds };
+  const address = { ...place, port: flags['bundle-endpoint-port'] };
+  const endpoint = { address, refreshHintSeconds };
   if (type === 'https_spiffe') return { fetch, endpoint: { ...endpoint, profile: { type } } };
   const directory = flags['bundle-endpoint-tls-dir'];
   if (directory === undefined) throw invalid('--bundle-endpoint-tls-dir: needed with https_web');
   return { fetch, endpoint: { ...endpoint, profile: { type: 'https_web', directory } } };
-}
-
-/** Whole seconds; `ms` as a flag has it. */
-export function readHint(ms: number, minSeconds: number): number {
-  const seconds = ms / 1000;
-  const isFine =
-    Number.isSafeInteger(seconds) && seconds >= minSeconds && seconds <= MAX_REFRESH_HINT_SECONDS;
-  if (isFine) return seconds;
-  // Keys are published an hour before they sign: peers must have looked five times by then.
-  const range = `${minSeconds} to ${MAX_REFRESH_HINT_SECONDS}`;
-  throw invalid(`--bundle-refresh-hint: must be ${range} whole seconds`);
 }

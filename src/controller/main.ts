@@ -16,6 +16,7 @@ import type { ControllerContext } from './controller-context.ts';
 import { type EndpointSettings, serveBundle } from './federation/endpoint.ts';
 import type { FetchSettings } from './federation/federated-trust-domains.ts';
 import { type BundlePlaces, lead, observe } from './leader.ts';
+import { type OidcOptions, serveOidc } from './oidc.ts';
 import { PublicAuthorities } from './public-authorities.ts';
 import { ServingCertificate } from './serving-certificate.ts';
 import { WebhookAuthorities } from './webhook-authorities.ts';
@@ -36,6 +37,8 @@ export type ControllerProcessOptions = {
   readonly adopts: boolean;
   readonly publishes: BundlePlaces;
   readonly federation?: FederationSettings;
+  /** Left out: no OpenID Connect documents. */
+  readonly oidc?: OidcOptions;
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
@@ -59,7 +62,7 @@ export async function runController(
   options: ControllerProcessOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { log } = options;
+  const { log, clock, oidc } = options;
   const { client, context, certificate, authorities, webhook, election } = compose(options);
   const stop = new AbortController();
   const onAbort = () => stop.abort();
@@ -104,6 +107,10 @@ export async function runController(
     run(trust());
     const endpoint = options.federation?.endpoint;
     if (endpoint) run(serveBundle(endpoint, { context, authorities }, stop.signal));
+    if (oidc !== undefined) {
+      const from = { authorities: authorities.current, certificate: certificate.current };
+      run(serveOidc(oidc, { ...from, clock, log }, stop.signal));
+    }
     if (options.observes) run(observe(context, stop.signal));
     else {
       const { podName, adopts, publishes } = options;

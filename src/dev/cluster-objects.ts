@@ -21,6 +21,7 @@ export type ClusterObjects = {
 
 /** Kinds that people write beside the others and that nothing here depends on. */
 const HARMLESS: ReadonlySet<string> = new Set([
+  'AccessPolicy',
   'ServiceAccount',
   'ClusterStaticEntry',
   'ClusterFederatedTrustDomain',

@@ -70,8 +70,18 @@ export class RunDirectory {
     return join(this.path, `authorities-${trustDomain}`);
   }
 
+  /** Bundles of other trust domains, as they were fetched. */
+  federatedBundlesOf(trustDomain: TrustDomain): string {
+    return join(this.path, `federated-bundles-${trustDomain}.json`);
+  }
+
   get auditLog(): string {
     return join(this.path, 'audit.jsonl');
+  }
+
+  /** PEM of what clients of the run's HTTPS listeners trust. */
+  get servingAuthorities(): string {
+    return join(this.path, 'serving-ca.pem');
   }
 
   get issuerSocket(): string {

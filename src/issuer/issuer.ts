@@ -13,7 +13,7 @@ import { AuthorityLoop } from './authority/authority-loop.ts';
 import type { JwtKeyType } from './authority/authority-maker.ts';
 import type { AuthoritySettings } from './authority/authority-plan.ts';
 import type { AuthorityStore } from './authority/authority-store.ts';
-import { type Endpoint, issuerEndpoint } from './authority/serving-leaf.ts';
+import type { Endpoint } from './authority/serving-leaf.ts';
 import {
   AuthorityView,
   type ServingCredentials,
@@ -41,7 +41,7 @@ export type IssuerSettings = {
   readonly keepsAuthorities?: boolean;
   readonly authorities?: AuthoritySettings;
   readonly jwtKeyType?: JwtKeyType;
-  /** Further endpoints that have a certificate, where it plays that role. */
+  /** Who has a certificate of the serving authority; see AuthorityKeeperOptions. */
   readonly endpoints?: readonly Endpoint[];
   /** `iss` of JWT-SVIDs. */
   readonly jwtIssuer?: string;
@@ -159,7 +159,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
           isAlone: true,
           ...(settings.authorities === undefined ? {} : { settings: settings.authorities }),
           ...(jwtKeyType === undefined ? {} : { jwtKeyType }),
-          endpoints: [issuerEndpoint(trustDomain), ...(settings.endpoints ?? [])],
+          ...(settings.endpoints === undefined ? {} : { endpoints: settings.endpoints }),
         });
   const loop = new AuthorityLoop({ keeper, view, clock, log });
 

@@ -96,6 +96,7 @@ function readKid(jwk: JsonObject): string {
 function readWhole(members: JsonObject, name: string): number | undefined {
   const value = members.get(name);
   if (value === undefined) return undefined;
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  const isWhole = typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+  if (isWhole && !Object.is(value, -0)) return value;
   throw invalid(`bundle: ${name} is not a whole number`);
 }

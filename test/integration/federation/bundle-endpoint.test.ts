@@ -2,23 +2,20 @@
 // plain clients.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { systemClock } from '../../../src/base/clock.ts';
 import { Latest } from '../../../src/base/latest.ts';
 import { silentLogger } from '../../../src/base/log.ts';
 import { AddressRules } from '../../../src/federation/address-rules.ts';
-import { bundleEndpoint } from '../../../src/federation/bundle-endpoint.ts';
 import { BundleFetcher } from '../../../src/federation/bundle-fetch.ts';
-import { FileCertificate } from '../../../src/federation/file-certificate.ts';
+import { BUNDLE_LIMITS, bundleDocument } from '../../../src/public/bundle.ts';
+import { servePublic } from '../../../src/public/public-listener.ts';
 import type { Bundle } from '../../../src/spiffe/bundle/bundle.ts';
 import { formatPemCertificate } from '../../../src/spiffe/pem.ts';
 import { parseSpiffeId } from '../../../src/spiffe/spiffe-id.ts';
-import type { HttpsServer, TlsCertificate } from '../../../src/transport/http/https-server.ts';
+import type { TlsCertificate } from '../../../src/transport/http/https-server.ts';
 import { TestCa, type TestSvid } from '../../fakes/test-ca.ts';
 import { bundleOf, OWN } from '../../unit/federation/fixtures.ts';
 
@@ -26,20 +23,31 @@ const ca = new TestCa(OWN);
 const endpoint = ca.intermediate().svid('/signet/bundle-endpoint', { dnsNames: ['localhost'] });
 const certificate = new Latest<TlsCertificate>();
 let current: Bundle | undefined;
-let server: HttpsServer;
+const stop = new AbortController();
+let port: number;
+let serving: Promise<void>;
 
 before(async () => {
   certificate.set(pemOf(endpoint));
-  server = bundleEndpoint({
-    address: { host: '127.0.0.1', port: 0 },
-    certificate,
-    bundle: () => current,
-    refreshHintSeconds: 300,
-    log: silentLogger,
-  });
-  await server.start();
+  const listening = Promise.withResolvers<number>();
+  serving = servePublic(
+    {
+      name: 'bundle',
+      address: { host: '127.0.0.1', port: 0 },
+      documents: [bundleDocument(() => current, 300)],
+      certificate,
+      log: silentLogger,
+      limits: BUNDLE_LIMITS,
+      onListening: listening.resolve,
+    },
+    stop.signal,
+  );
+  port = await listening.promise;
 });
-after(async () => await server.close());
+after(async () => {
+  stop.abort();
+  await serving;
+});
 
 function pemOf({ chain, privateKey }: TestSvid): TlsCertificate {
   return {
@@ -59,7 +67,7 @@ async function ask(path = '/', method = 'GET', headers = {}): Promise<Answer> {
     const outgoing = request(
       {
         host: '127.0.0.1',
-        port: server.port,
+        port,
         path,
         method,
         headers,
@@ -127,7 +135,7 @@ test('FE-08, FE-28: an https_spiffe client of any trust domain fetches it', asyn
   const rules = new AddressRules({ allowsLoopback: true });
   const fetched = await new BundleFetcher({ rules, clock: systemClock }).fetch(
     {
-      url: `https://127.0.0.1:${server.port}/`,
+      url: `https://127.0.0.1:${port}/`,
       trustDomain: OWN,
       trust: {
         type: 'https_spiffe',
@@ -147,7 +155,7 @@ async function handshake(options: ConnectionOptions): Promise<TLSSocket> {
     const socket = connect(
       {
         host: '127.0.0.1',
-        port: server.port ?? 0,
+        port,
         servername: 'localhost',
         ca: formatPemCertificate(ca.certificate),
         ...options,
@@ -183,39 +191,4 @@ test('a new certificate is served from the next handshake on', async () => {
   let next = first;
   for (let look = 0; look < 100 && next === first; look += 1) next = await serialOf();
   assert.notEqual(next, first);
-});
-
-test('FE-14: files of an operator are taken up as they change, and never half of a pair', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'signet-endpoint-'));
-  const stop = new AbortController();
-  const put = (cert: string, key: string) => {
-    writeFileSync(join(directory, 'tls.crt'), cert);
-    writeFileSync(join(directory, 'tls.key'), key);
-  };
-  const files = new FileCertificate({
-    directory,
-    clock: systemClock,
-    log: silentLogger,
-    lookEveryMs: 10,
-  });
-  const running = files.run(stop.signal);
-  try {
-    const [a, b] = [pemOf(ca.svid('/a')), pemOf(ca.svid('/b'))];
-    put(a.cert, b.key);
-    await systemClock.sleep(50, stop.signal);
-    assert.equal(files.current.value, undefined);
-    put(a.cert, a.key);
-    await files.current.first(() => true, AbortSignal.timeout(5000));
-    assert.deepEqual(files.current.value, a);
-    put('nonsense', a.key);
-    await systemClock.sleep(50, stop.signal);
-    assert.deepEqual(files.current.value, a);
-    put(b.cert, b.key);
-    await files.current.first(({ cert }) => cert === b.cert, AbortSignal.timeout(5000));
-    assert.deepEqual(files.current.value, b);
-  } finally {
-    stop.abort();
-    await running;
-    rmSync(directory, { recursive: true });
-  }
 });

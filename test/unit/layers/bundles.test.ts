@@ -98,6 +98,11 @@ const CONTENTS: readonly Contents[] = [
     hasNot: ['src/node/main.ts', 'node_modules/@peculiar/', 'node_modules/@grpc/'],
   },
   {
+    command: 'src/cli/access.ts',
+    has: ['src/access/', 'node_modules/yaml/'],
+    hasNot: ['src/kube/', 'src/identity/', 'src/issuer/', 'src/node/', 'node_modules/@peculiar/'],
+  },
+  {
     command: 'src/cli/check.ts',
     has: ['src/kube/kubeconfig/', 'src/crds/', 'node_modules/yaml/'],
     hasNot: [

@@ -176,6 +176,7 @@ suite('refused', () => {
     ['TB-05 a refresh hint that is text', { keys, spiffe_refresh_hint: '300' }, /refresh_hint/],
     ['TB-05 a negative refresh hint', { keys, spiffe_refresh_hint: -1 }, /refresh_hint/],
     ['TB-03 a sequence beyond a double', { keys, spiffe_sequence: 2 ** 53 }, /spiffe_sequence/],
+    ['TB-03 a sequence of minus zero', '{"keys":[],"spiffe_sequence":-0}', /spiffe_sequence/],
     ['TB-03 a sequence that is null', { keys, spiffe_sequence: null }, /spiffe_sequence/],
     ['more than 1 MiB', { keys, filler: 'a'.repeat(1_048_576) }, /exceed 1048576/],
   ];

@@ -1,0 +1,21 @@
+// Everything that is fuzzed, by the name that `npm run fuzz -- --target` takes.
+
+import type { FuzzTarget } from './fuzz-target.ts';
+import { BUNDLE } from './targets/bundle.ts';
+import { CERTIFICATE } from './targets/certificate.ts';
+import { JWT_SVID, JWT_SVID_CLAIMS } from './targets/jwt-svid.ts';
+import { PUBLISH_REQUEST } from './targets/publish-request.ts';
+import { SPIFFE_ID } from './targets/spiffe-id.ts';
+import { STRICT_JSON } from './targets/strict-json.ts';
+import { TEMPLATE } from './targets/template.ts';
+
+export const TARGETS: readonly FuzzTarget[] = [
+  SPIFFE_ID,
+  CERTIFICATE,
+  JWT_SVID,
+  JWT_SVID_CLAIMS,
+  BUNDLE,
+  TEMPLATE,
+  PUBLISH_REQUEST,
+  STRICT_JSON,
+];
