@@ -132,7 +132,9 @@ export function readSeconds(spec: FieldReader, field: string): number {
 const EVERY = '*';
 
 function readFederation(spec: FieldReader) {
-  const isEvery = spec.texts('federatesWith').includes(EVERY);
+  // What is no list of strings is said once, below.
+  const raw = spec.raw('federatesWith');
+  const isEvery = Array.isArray(raw) && raw.includes(EVERY);
   const selected = selector(spec, 'federatesWithSelector');
   return {
     federatesWith: readTrustDomains(spec, 'federatesWith', EVERY),

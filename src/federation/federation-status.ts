@@ -39,8 +39,9 @@ export function federationStatus(
   }
   const refresh = federation.refreshOf(name);
   const stored = federation.intake.storedOf(declared.relationship.trustDomain);
-  if (refresh === undefined) return undefined;
-  const { lastAt, nextAt, failure } = refresh;
+  const { lastAt, nextAt = 0, failure } = refresh ?? {};
+  // What was said before a restart holds until there is something new to say.
+  if (lastAt === undefined && failure === undefined) return undefined;
   const { bundle, isFetched = false } = stored ?? {};
   const hasKeys =
     bundle !== undefined && bundle.x509Authorities.length + bundle.jwtAuthorities.size > 0;
