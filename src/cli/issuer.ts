@@ -1,12 +1,13 @@
 // `signet issuer`: signs for the node plugins of a cluster. Everything comes from flags; a manifest
 // expands what it knows of its pod into them.
 
-import { CodedError } from '../base/errors.ts';
+import { CodedError, invalid } from '../base/errors.ts';
 import { type FlagSpecs, flagsHelp, parseFlags } from '../base/flags.ts';
 import { createLogger } from '../base/log.ts';
 import { clusterAccess, runIssuer } from '../issuer/main.ts';
 import { openAuditLog } from '../issuer/stream-audit-log.ts';
 import { parseIssuerUrl } from '../spiffe/jwt-svid/issuer-url.ts';
+import { WORKLOAD_KEY_TYPES } from '../spiffe/x509-svid/workload-public-key.ts';
 import { VERSION } from '../version.ts';
 import { ACCESS_FLAGS, needed } from './access-flags.ts';
 import type { Command } from './command.ts';
@@ -27,6 +28,11 @@ const FLAGS = {
     value: 'NAME',
   },
   'jwt-issuer': { type: 'string', help: 'the iss claim of JWT-SVIDs', value: 'URL' },
+  'workload-key-type': {
+    type: 'strings',
+    help: `keys that workloads may have: ${WORKLOAD_KEY_TYPES.join(', ')}; repeatable; default: all`,
+    value: 'TYPE',
+  },
   'max-staleness': {
     type: 'duration',
     default: '15m',
@@ -74,6 +80,7 @@ export const issuerCommand: Command = async (args, { out, err, clock, signal }) 
         ...(jwtIssuer === undefined
           ? {}
           : { jwtIssuer: parseIssuerUrl(jwtIssuer, '--jwt-issuer') }),
+        ...keyTypes(flags['workload-key-type']),
         audit,
         clock,
         log: createLogger('issuer', { level: flags['log-level'], destination }),
@@ -87,3 +94,13 @@ export const issuerCommand: Command = async (args, { out, err, clock, signal }) 
   if (!signal.aborted) throw new CodedError('unavailable', 'the issuer ended by itself');
   return 0;
 };
+
+function keyTypes(names: readonly string[]) {
+  if (names.length === 0) return {};
+  const types = names.map((name) => {
+    const type = WORKLOAD_KEY_TYPES.find((known) => known === name);
+    if (type === undefined) throw invalid(`--workload-key-type: "${name}" is not a type of key`);
+    return type;
+  });
+  return { keyTypes: new Set(types) };
+}

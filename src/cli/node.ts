@@ -7,6 +7,7 @@ import { issuerChannelByTrust } from '../node/issuer-credentials.ts';
 import { IssuerAuthorities, readToken } from '../node/issuer-files.ts';
 import { issuerFilesReady } from '../node/issuer-wait.ts';
 import { runNodePlugin } from '../node/main.ts';
+import { NODE_KEY_TYPES } from '../node/svid/workload-key.ts';
 import { parseTrustDomain } from '../spiffe/spiffe-id.ts';
 import { VERSION } from '../version.ts';
 import type { Command } from './command.ts';
@@ -58,6 +59,12 @@ const FLAGS = {
     type: 'duration',
     default: '10s',
     help: 'how long a pod may wait for its first identity',
+  },
+  'workload-key-type': {
+    type: 'choice',
+    of: [...NODE_KEY_TYPES],
+    default: 'ec-p256',
+    help: 'of the keys of workloads; RSA for peers that know nothing else',
   },
   'no-registration': { type: 'boolean', help: 'leave registration to the official sidecar' },
   ...PROCESS_FLAGS,
@@ -119,6 +126,7 @@ function nodeSettings(flags: Flags<typeof FLAGS>) {
     tokenFile: required('--token-file', flags['token-file']),
     health: healthAddress(flags['health-address']),
     publishWaitMs: positive('--publish-wait', flags['publish-wait']),
+    keyType: flags['workload-key-type'],
     registers: !flags['no-registration'],
     logLevel: flags['log-level'],
   };

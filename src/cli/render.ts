@@ -57,6 +57,8 @@ export type RenderedEntry = {
   readonly parentID: string;
   readonly selectors: readonly string[];
   readonly dnsNames: readonly string[];
+  /** '' for none. */
+  readonly commonName: string;
   readonly x509SVIDTTL: number;
   readonly jwtSVIDTTL: number;
   readonly hint: string;
@@ -186,7 +188,7 @@ function entriesOf(view: IdentityView, pod: IndexedPod, now: number): readonly R
   return pod.candidates.flatMap((candidate, at) => {
     const fate = pod.fates[at] ?? 'ViewBehind';
     if (candidate.kind !== 'entry' || !SHOWN.has(fate)) return [];
-    const { suspendedBy } = view.restrictions.limitsOf(pod.object, candidate.spiffeId, now);
+    const { suspendedBy } = view.restrictions.limitsOf(pod.object, candidate, now);
     const served = fate === 'Served' && suspendedBy === undefined;
     const message = candidateMessage(view.index, pod, at);
     const reason = fate === 'Served' ? 'Suspended' : `${fate}: ${message}`;
@@ -208,6 +210,7 @@ function toEntry(
     parentID: parentIdOf(view, pod),
     selectors: [`k8s:pod-uid:${pod.object.uid}`, ...entry.selectors],
     dnsNames: entry.dnsNames,
+    commonName: entry.commonName,
     x509SVIDTTL: policy.x509TtlSeconds,
     jwtSVIDTTL: policy.jwtTtlSeconds,
     hint: policy.hint,

@@ -2,8 +2,9 @@
 // comes first, then what an SVID may be; the text of a template is never mended (SPIFFE-ID §2).
 
 import { CodedError, invalid } from '../base/errors.ts';
+import { checkClaimValues } from '../crds/claim-names.ts';
 import type { ClusterSpiffeIdPolicy } from '../crds/cluster-spiffe-id-policy.ts';
-import { COMMON_NAME, MAX_HINT_BYTES } from '../crds/entry-limits.ts';
+import { MAX_HINT_BYTES } from '../crds/entry-limits.ts';
 import { checkSelectorForm } from '../crds/workload-selector.ts';
 import {
   isReservedPath,
@@ -12,8 +13,8 @@ import {
   type SpiffeId,
   trustDomainOf,
 } from '../spiffe/spiffe-id.ts';
-import { checkDnsNames, MAX_DNS_NAMES } from '../spiffe/x509-svid/dns-name.ts';
 import type { Template, TemplateData } from '../template/template.ts';
+import { checkCertificateNames, checkCommonName, commonNameFrom } from './certificate-names.ts';
 import { checkForgeable } from './forgeable.ts';
 import { readsNode } from './policy.ts';
 import type { IdentitySettings } from './settings.ts';
@@ -87,12 +88,16 @@ export function makeCandidate(policy: ClusterSpiffeIdPolicy, context: CandidateC
     reason = 'EntryRefused';
     checkWorkloadId(spiffeId);
     checkLimits(policy);
+    if (jwtClaims !== NO_CLAIMS) checkClaimValues(jwtClaims, 'jwtClaimTemplates');
     if (namedBy !== undefined) checkCommonName(asked);
     if (context.settings.profile === 'strict') checkForgeable(policy, data);
     const dnsNames = policy.autoPopulateDnsNames
       ? unique([...rendered, ...context.serviceNames()])
       : rendered;
-    if (dnsNames.length > 0) checkNames(dnsNames, context.settings);
+    if (dnsNames.length > 0) {
+      const { namespace } = pod;
+      checkCertificateNames({ rendered, all: dnsNames, namespace }, context.settings);
+    }
     const verdict = selectors.length === 0 ? 'holds' : judgeSelectors(selectors, context);
     const commonName = namedBy === undefined ? commonNameFrom(dnsNames, context.settings) : asked;
     return { kind: 'entry', policy, spiffeId, selectors, verdict, dnsNames, commonName, jwtClaims };
@@ -162,36 +167,6 @@ function checkLimits(policy: ClusterSpiffeIdPolicy): void {
   if (policy.hint !== '' && Buffer.byteLength(policy.hint) > MAX_HINT_BYTES) {
     throw invalid(`hint: over ${MAX_HINT_BYTES} bytes`);
   }
-}
-
-function checkCommonName(name: string): void {
-  if (!COMMON_NAME.test(name)) {
-    throw invalid(`commonNameTemplate: "${name}" is not 1 to 64 of A-Z a-z 0-9 . _ @ -`);
-  }
-}
-
-function checkNames(names: readonly string[], { reservedDnsNames }: IdentitySettings): void {
-  if (names.length > MAX_DNS_NAMES)
-    throw invalid(`DNS names: ${names.length} exceed ${MAX_DNS_NAMES}`);
-  checkDnsNames(names);
-  const reserved = names.find((name) =>
-    reservedDnsNames.some((ours) => covers(name.toLowerCase(), ours)),
-  );
-  if (reserved !== undefined) throw invalid(`DNS name: ${reserved} is reserved`);
-}
-
-// RFC 9525 §6.3: a wildcard stands for the first label, and one label only.
-function covers(name: string, reserved: string): boolean {
-  if (!name.startsWith('*.')) return name === reserved;
-  const dot = reserved.indexOf('.');
-  return dot > 0 && name.slice(1) === reserved.slice(dot);
-}
-
-// Compatibility A4. In the strict profile only commonNameTemplate makes a common name: elsewhere it
-// is a user name, and DNS names can come from Services that anybody may create.
-function commonNameFrom(dnsNames: readonly string[], { profile }: IdentitySettings): string {
-  const [first = ''] = dnsNames;
-  return profile === 'drop-in' && COMMON_NAME.test(first) ? first : '';
 }
 
 function unique(values: readonly string[]): readonly string[] {

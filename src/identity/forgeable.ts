@@ -9,12 +9,12 @@ import type { Run, Template, TemplateData } from '../template/template.ts';
 /** Throws `invalid-argument` naming what could have been forged, and by whom. */
 export function checkForgeable(policy: ClusterSpiffeIdPolicy, data: TemplateData): void {
   checkId(policy.spiffeIdTemplate.trace(data));
-  for (const template of policy.dnsNameTemplates) refuseNode(template, data, 'dnsNameTemplates');
+  for (const template of policy.dnsNameTemplates) checkDnsName(template, data);
   for (const [name, template] of policy.jwtClaimTemplates) {
     refuseNode(template, data, `jwtClaimTemplates.${name}`);
   }
   if (policy.commonNameTemplate !== undefined) {
-    refuseNode(policy.commonNameTemplate, data, 'commonNameTemplate');
+    checkCommonName(policy.commonNameTemplate, data);
   }
   if (!isNamespaceBound(policy, data)) {
     throw invalid('spiffeIDTemplate: binds the ID to no namespace');
@@ -56,6 +56,38 @@ function refuseNode(template: Template, data: TemplateData, field: string): void
       `${field}: ${run.source ?? 'a choice'}, which a node can write, must not be in it`,
     );
   }
+}
+
+// A name's author may choose a label of it and nothing about whose name it is.
+function checkDnsName(template: Template, data: TemplateData): void {
+  refuseNode(template, data, 'dnsNameTemplates');
+  const runs = template.trace(data);
+  for (const [index, run] of runs.entries()) {
+    if (!isAuthored(run)) continue;
+    const what = `dnsNameTemplates: ${run.source ?? 'a choice'}, written by the ${writerOf('author')},`;
+    if (/[.*]/.test(run.text)) throw invalid(`${what} must not contain "." or "*"`);
+    const before = runs.slice(0, index).findLast(({ text }) => text !== '');
+    const after = runs.slice(index + 1).find(({ text }) => text !== '');
+    const isLabel = before === undefined || before.text.endsWith('.');
+    if (!isLabel || after?.text.startsWith('.') !== true) {
+      throw invalid(`${what} must be a whole label, and not the last`);
+    }
+  }
+}
+
+// Others take it for a user name: nobody may pick it who only may make pods, but by the account.
+function checkCommonName(template: Template, data: TemplateData): void {
+  refuseNode(template, data, 'commonNameTemplate');
+  const run = template
+    .trace(data)
+    .find((one) => isAuthored(one) && one.source !== '.PodSpec.ServiceAccountName');
+  if (run === undefined) return;
+  const what = `commonNameTemplate: ${run.source ?? 'a choice'}, written by the`;
+  throw invalid(`${what} ${writerOf('author')}, must not be in it`);
+}
+
+function isAuthored({ from, chosenBy = 'operator' }: Run): boolean {
+  return weaker(from, chosenBy) === 'author';
 }
 
 function fillsSegment(runs: readonly Run[], index: number): boolean {

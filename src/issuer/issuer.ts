@@ -6,6 +6,7 @@ import { CodedError } from '../base/errors.ts';
 import type { Latest } from '../base/latest.ts';
 import type { Logger } from '../base/log.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
+import type { WorkloadKeyType } from '../spiffe/x509-svid/workload-public-key.ts';
 import type { ServiceBinding } from '../transport/rpc.ts';
 import type { AuditLog } from './audit-log.ts';
 import { AuthorityKeeper } from './authority/authority-keeper.ts';
@@ -49,6 +50,8 @@ export type IssuerSettings = {
   readonly organization?: string;
   readonly jwtLimit?: MintLimit;
   readonly x509Limit?: MintLimit;
+  /** Types of workloads' keys; default: all that there are. */
+  readonly keyTypes?: ReadonlySet<WorkloadKeyType>;
 };
 
 export type IssuerOptions = {
@@ -131,6 +134,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
       published,
       inventory,
       limits: new MintLimits(clock, settings.x509Limit ?? X509_LIMIT),
+      ...(settings.keyTypes === undefined ? {} : { keyTypes: settings.keyTypes }),
     }),
     jwt: new JwtSigning({
       ...common,

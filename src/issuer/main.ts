@@ -10,6 +10,7 @@ import type { IdentitySettings } from '../identity/settings.ts';
 import { type KubeAccess, serviceAccountAccess } from '../kube/kube-access.ts';
 import { KubeClient } from '../kube/kube-client.ts';
 import { reviewToken } from '../kube/token-review.ts';
+import type { WorkloadKeyType } from '../spiffe/x509-svid/workload-public-key.ts';
 import { GrpcServer } from '../transport/grpc/grpc-server.ts';
 import { HealthServer } from '../transport/health/health-server.ts';
 import type { AuditLog } from './audit-log.ts';
@@ -35,6 +36,8 @@ export type IssuerProcessOptions = {
   readonly maxStalenessMs: number;
   /** `iss` of JWT-SVIDs. */
   readonly jwtIssuer?: string;
+  /** Types of workloads' keys; default: all that there are. */
+  readonly keyTypes?: ReadonlySet<WorkloadKeyType>;
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly log: Logger;
@@ -156,6 +159,7 @@ function compose(options: IssuerProcessOptions) {
     settings: {
       keepsAuthorities: false,
       ...(options.jwtIssuer === undefined ? {} : { jwtIssuer: options.jwtIssuer }),
+      ...(options.keyTypes === undefined ? {} : { keyTypes: options.keyTypes }),
     },
   });
   const selfReview = new SelfReview({

@@ -15,6 +15,7 @@ import { NodeReports, type Report } from './node-reports.ts';
 import type { NodeView } from './node-view.ts';
 import type { SignedJwt, SignJwtRequest } from './svid/jwt-svids.ts';
 import type { SignedX509, X509Item } from './svid/signing-batch.ts';
+import { P256_POINT_BYTES } from './svid/workload-key.ts';
 
 export type IssuerClientOptions = {
   readonly channel: GrpcClientOptions;
@@ -100,11 +101,14 @@ export class IssuerClient {
 
   async signX509(items: readonly X509Item[]): Promise<readonly SignedX509[]> {
     const request = {
-      items: items.map(({ podUid, entryId, spiffeId, point }) => ({
+      items: items.map(({ podUid, entryId, spiffeId, publicKey }) => ({
         podUid,
         entryId,
         expectedSpiffeId: spiffeId,
-        publicKey: { case: 'p256Point' as const, value: point },
+        publicKey:
+          publicKey.length === P256_POINT_BYTES
+            ? { case: 'p256Point' as const, value: publicKey }
+            : { case: 'spki' as const, value: publicKey },
       })),
     };
     const { results } = await this.#client.signX509Svids(request, await this.#call());

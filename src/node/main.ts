@@ -21,6 +21,7 @@ import { published, type Report, unpublished } from './node-reports.ts';
 import { NodeView } from './node-view.ts';
 import { SigningBatch } from './svid/signing-batch.ts';
 import { SvidManager } from './svid/svid-manager.ts';
+import type { NodeKeyType } from './svid/workload-key.ts';
 import { sweep } from './sweep.ts';
 import { MAX_SOCKET_PATH_BYTES } from './volume/hidden-listener.ts';
 import { VolumeRecords } from './volume/volume-records.ts';
@@ -46,6 +47,8 @@ export type NodePluginOptions = {
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
+  /** Of the keys of workloads; default `ec-p256`. */
+  readonly keyType?: NodeKeyType;
   readonly publishWaitMs?: number;
   readonly requireIdentityWaitMs?: number;
   /** Default: true. Otherwise somebody else tells the kubelet, such as the official sidecar. */
@@ -170,6 +173,7 @@ function compose(options: NodePluginOptions) {
   const manager = new SvidManager(view, {
     clock,
     log,
+    ...(options.keyType === undefined ? {} : { keyType: options.keyType }),
     sign: async (item) => await batch.sign(item),
     signJwt: async (request) => await issuer.signJwt(request),
     onPublished: (podUid) => issuer.reports.add(`volume/${podUid}`, published(podUid)),
@@ -180,7 +184,7 @@ function compose(options: NodePluginOptions) {
     kubeletRoot,
     records,
     answers: manager,
-    serve: workloadEndpoints({ answers: manager, clock }),
+    serve: workloadEndpoints({ answers: manager, clock, log }),
     clock,
     log,
     publishWaitMs: options.publishWaitMs ?? PUBLISH_WAIT_MS,

@@ -12,9 +12,21 @@ export function parsePemCertificates(pem: string): readonly Uint8Array[] {
 }
 
 export function formatPemCertificate(der: Uint8Array): string {
+  return formatPem('CERTIFICATE', der);
+}
+
+export function formatPemCrl(der: Uint8Array): string {
+  return formatPem('X509 CRL', der);
+}
+
+/** One block, with a line feed at its end. */
+export function formatPem(
+  label: 'CERTIFICATE' | 'PRIVATE KEY' | 'X509 CRL',
+  der: Uint8Array,
+): string {
   const lines =
     Buffer.from(der)
       .toString('base64')
       .match(/.{1,64}/g) ?? [];
-  return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n');
 }

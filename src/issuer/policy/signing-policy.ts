@@ -2,6 +2,10 @@
 // in which it is asked, nothing else: no I/O, no state, no logging.
 
 import { allow, type Decision, refuse } from '../../base/errors.ts';
+import {
+  type WorkloadKeyType,
+  workloadKeyTypeOf,
+} from '../../spiffe/x509-svid/workload-public-key.ts';
 import { MAX_JWT_SVID_TTL, MAX_X509_SVID_TTL } from '../authority/authority-plan.ts';
 import type { IssuableEntry, IssuablePod } from '../pod-source.ts';
 import { REASON } from './reasons.ts';
@@ -101,11 +105,20 @@ export type KeyQuestion = {
   /** Whether the key is no authority's and no other pod's; see KeyRegistry. */
   readonly isFree: boolean;
   readonly bytes: Uint8Array | undefined;
+  /** What keys may be of; undefined: all types that certificates are made for. */
+  readonly allowedTypes?: ReadonlySet<WorkloadKeyType> | undefined;
 };
 
-/** Form and curve are checked where the certificate is made. */
-export function decideKey({ isFree, bytes }: KeyQuestion): Decision<Uint8Array> {
+/** Whether it is a point of its curve is checked where the certificate is made. */
+export function decideKey({ isFree, bytes, allowedTypes }: KeyQuestion): Decision<Uint8Array> {
   if (bytes === undefined) return refuse(REASON.KEY_NOT_ALLOWED, 'public key: missing');
+  if (allowedTypes !== undefined) {
+    const type = workloadKeyTypeOf(bytes);
+    if (type === undefined || !allowedTypes.has(type)) {
+      const message = `public key: ${type ?? 'of an unknown type'} is not allowed here`;
+      return refuse(REASON.KEY_NOT_ALLOWED, message);
+    }
+  }
   if (!isFree) {
     return refuse(REASON.KEY_REUSE, "public key: an authority's, or in use by another pod");
   }

@@ -4,6 +4,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import { CodedError, type Decision, invalid, type Refused, refuse } from '../../base/errors.ts';
+import type { WorkloadKeyType } from '../../spiffe/x509-svid/workload-public-key.ts';
 import type { IssuedX509Svid } from '../../spiffe/x509-svid/x509-svid-issuer.ts';
 import type { AuditEvent, AuditLog } from '../audit-log.ts';
 import type { SigningAuthorities, X509Signer } from '../authority/signing-authorities.ts';
@@ -43,6 +44,8 @@ export type X509SigningOptions = {
   readonly inventory: HeldInventory;
   /** A node renews each entry a few times an hour; what is far more is an attack or a loop. */
   readonly limits: MintLimits;
+  /** Types of workloads' keys; default: all that there are. */
+  readonly keyTypes?: ReadonlySet<WorkloadKeyType>;
 };
 
 export const MAX_ITEMS = 256;
@@ -119,7 +122,7 @@ export class X509Signing {
   }
 
   #signOne(item: X509Item, { caller, now, signer }: Batch): Decision<Signed> {
-    const { pods, keys, published, limits, inventory } = this.#options;
+    const { pods, keys, published, limits, inventory, keyTypes } = this.#options;
     const { podUid, entryId, publicKey } = item;
     const entitled = decideEntry({
       ...item,
@@ -139,7 +142,8 @@ export class X509Signing {
     });
     if (!life.allowed) return life;
     const digest = publicKey === undefined ? '' : keyDigest(publicKey);
-    const key = decideKey({ bytes: publicKey, isFree: keys.mayUse(digest, podUid, now) });
+    const isFree = keys.mayUse(digest, podUid, now);
+    const key = decideKey({ bytes: publicKey, isFree, allowedTypes: keyTypes });
     if (!key.allowed) return key;
     if (!keys.hasRoom(digest, podUid)) {
       return refuse(REASON.THROTTLED, 'pod: too many keys are in use');

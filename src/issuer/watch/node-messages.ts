@@ -80,6 +80,7 @@ function entryOf(entry: IssuableEntry, federatesWith: readonly TrustDomain[]) {
     jwtDenied: entry.limits.jwtDenied,
     contentDigest: contentDigest(entry),
     jwtSingleUse: entry.jwtIncludeJti,
+    sdsDenied: entry.limits.sdsDenied,
   };
 }
 

@@ -18,7 +18,7 @@ export type IssuedChain = {
   readonly rootName: string;
 };
 
-export type Asked = { readonly spiffeId: string; readonly point: Uint8Array };
+export type Asked = { readonly spiffeId: string; readonly publicKey: Uint8Array };
 
 /** Throws `internal` when the chain is not what was asked for. */
 export function readIssued(chain: readonly Uint8Array[], asked: Asked): IssuedChain {
@@ -36,7 +36,7 @@ function readChain(chain: readonly Uint8Array[], asked: Asked): IssuedChain {
   if (chain.length > MAX_CHAIN_LENGTH) throw new Error(`over ${MAX_CHAIN_LENGTH} certificates`);
   const { spiffeId, certificate } = readX509Svid(leaf);
   if (spiffeId !== asked.spiffeId) throw new Error(`names ${spiffeId}, not ${asked.spiffeId}`);
-  const { spki } = parseWorkloadPublicKey(asked.point);
+  const { spki } = parseWorkloadPublicKey(asked.publicKey);
   if (Buffer.compare(certificate.subjectPublicKeyInfo, spki) !== 0) {
     throw new Error('made for another key');
   }

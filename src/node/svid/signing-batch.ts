@@ -14,7 +14,8 @@ export type X509Item = {
   readonly podUid: string;
   readonly entryId: string;
   readonly spiffeId: string;
-  readonly point: Uint8Array;
+  /** P-256 point, or SubjectPublicKeyInfo of another type. */
+  readonly publicKey: Uint8Array;
 };
 
 export type SignX509Batch = (items: readonly X509Item[]) => Promise<readonly SignedX509[]>;

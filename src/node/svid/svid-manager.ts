@@ -17,11 +17,13 @@ import { isPassing } from './passing-reasons.ts';
 import type { PodAnswer } from './pod-answer.ts';
 import { isSamePod, PodSvids } from './pod-svids.ts';
 import type { SignedX509, X509Item } from './signing-batch.ts';
-import { generateWorkloadKey } from './workload-key.ts';
+import { generateWorkloadKey, type NodeKeyType } from './workload-key.ts';
 
 export type SvidManagerOptions = {
   readonly clock: Clock;
   readonly log: Logger;
+  /** Of the keys that are made here; default `ec-p256`. */
+  readonly keyType?: NodeKeyType;
   readonly sign: (item: X509Item) => Promise<SignedX509>;
   readonly signJwt: JwtSvidsOptions['sign'];
   readonly onPublished: (podUid: string) => void;
@@ -161,11 +163,11 @@ export class SvidManager implements PodAnswers {
   }
 
   async #renew(podUid: string, pod: PodSvids, entry: PodEntry): Promise<void> {
-    const { clock, log, sign } = this.#options;
+    const { clock, log, sign, keyType = 'ec-p256' } = this.#options;
     const { entryId, spiffeId, contentDigest } = entry;
     const fields = { podUid, entryId, spiffeId };
-    const key = generateWorkloadKey();
-    const signed = await sign({ podUid, entryId, spiffeId, point: key.point });
+    const key = await generateWorkloadKey(keyType);
+    const signed = await sign({ podUid, entryId, spiffeId, publicKey: key.publicKey });
     if (!signed.issued) {
       const { reason, message } = signed;
       if (isPassing(reason, pod.volume !== undefined)) {
@@ -175,7 +177,7 @@ export class SvidManager implements PodAnswers {
       log.warn({ ...fields, reason, message }, 'Refused an X.509-SVID');
       return;
     }
-    const issued = readIssued(signed.chain, { spiffeId, point: key.point });
+    const issued = readIssued(signed.chain, { spiffeId, publicKey: key.publicKey });
     const { notAfter } = issued;
     if (this.#view.own?.rootNames.has(issued.rootName) === false) {
       // Of a replica that has not heard yet, or the bundle is on its way.

@@ -19,6 +19,12 @@ export const EXTENSION = {
   EXTENDED_KEY_USAGE: '551d25',
 } as const;
 
+/** Extensions of CRLs and of their entries (RFC 5280 §5.2, §5.3). */
+export const CRL_EXTENSION = {
+  CRL_NUMBER: '551d14',
+  REASON_CODE: '551d15',
+} as const;
+
 /** Extended key usages (RFC 5280 §4.2.1.12). */
 export const PURPOSE = {
   SERVER_AUTH: '2b06010505070301',

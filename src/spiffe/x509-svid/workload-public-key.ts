@@ -14,6 +14,15 @@ import {
 } from '../der/der-writer.ts';
 import { isOnCurve, P256, P384, type PrimeCurve } from './prime-curve.ts';
 
+export const WORKLOAD_KEY_TYPES = [
+  'ec-p256',
+  'ec-p384',
+  'rsa-2048',
+  'rsa-3072',
+  'rsa-4096',
+] as const;
+export type WorkloadKeyType = (typeof WORKLOAD_KEY_TYPES)[number];
+
 export type WorkloadPublicKey = {
   /** SubjectPublicKeyInfo. */
   readonly spki: Uint8Array;
@@ -24,6 +33,7 @@ export type WorkloadPublicKey = {
 
 /** A SubjectPublicKeyInfo without the octets that differ from key to key. */
 type KeyForm = {
+  readonly keyType: WorkloadKeyType;
   readonly prefix: Buffer;
   readonly suffix: Buffer;
   /** Octets between prefix and suffix: a point, or a modulus. */
@@ -37,12 +47,12 @@ type KeyForm = {
 const RSA_EXPONENT = primitive(TAG.INTEGER, Uint8Array.of(1, 0, 1));
 const RSA_EXPONENT_BYTES = encodeDer(RSA_EXPONENT).length;
 
-const P256_FORM = ecForm(KEY.P256, P256);
+const P256_FORM = ecForm('ec-p256', KEY.P256, P256);
 const SPKI_FORMS: readonly KeyForm[] = [
-  ecForm(KEY.P384, P384),
-  rsaForm(2048),
-  rsaForm(3072),
-  rsaForm(4096),
+  ecForm('ec-p384', KEY.P384, P384),
+  rsaForm('rsa-2048', 2048),
+  rsaForm('rsa-3072', 3072),
+  rsaForm('rsa-4096', 4096),
 ];
 
 /**
@@ -66,6 +76,12 @@ export function parseWorkloadPublicKey(bytes: Uint8Array): WorkloadPublicKey {
   return { spki: bytes, key: bytes.subarray(form.keyAt), type };
 }
 
+/** The type that the octets have the form of; undefined when they have none. */
+export function workloadKeyTypeOf(bytes: Uint8Array): WorkloadKeyType | undefined {
+  if (bytes.length === P256_FORM.variable) return P256_FORM.keyType;
+  return SPKI_FORMS.find((candidate) => hasForm(bytes, candidate))?.keyType;
+}
+
 function hasForm(bytes: Uint8Array, { prefix, suffix, variable }: KeyForm): boolean {
   return (
     bytes.length === prefix.length + variable + suffix.length &&
@@ -81,22 +97,24 @@ function isModulus(octets: Uint8Array): boolean {
 }
 
 /** RFC 5480 §2: the curve is named, the point uncompressed. */
-function ecForm(curveId: string, curve: PrimeCurve): KeyForm {
+function ecForm(keyType: WorkloadKeyType, curveId: string, curve: PrimeCurve): KeyForm {
   const variable = 1 + 2 * curve.octets;
   const algorithm = sequence(objectIdentifier(KEY.EC), objectIdentifier(curveId));
   const spki = Buffer.from(encodeDer(sequence(algorithm, bitString(new Uint8Array(variable)))));
   const prefix = spki.subarray(0, -variable);
-  return { prefix, suffix: spki.subarray(spki.length), variable, keyAt: prefix.length, curve };
+  const suffix = spki.subarray(spki.length);
+  return { keyType, prefix, suffix, variable, keyAt: prefix.length, curve };
 }
 
 /** RFC 3279 §2.3.1: parameters NULL; the modulus has a sign octet before it. */
-function rsaForm(bits: number): KeyForm {
+function rsaForm(keyType: WorkloadKeyType, bits: number): KeyForm {
   const variable = bits / 8;
   const modulus = primitive(TAG.INTEGER, new Uint8Array(1 + variable));
   const key = encodeDer(sequence(modulus, RSA_EXPONENT));
   const spki = Buffer.from(encodeDer(sequence(rsaAlgorithm(), bitString(key))));
   const variableAt = spki.length - RSA_EXPONENT_BYTES - variable;
   return {
+    keyType,
     prefix: spki.subarray(0, variableAt),
     suffix: spki.subarray(variableAt + variable),
     variable,

@@ -75,6 +75,7 @@ test('render takes several files a flag, and prints entries, policies and failur
       parentID: `spiffe://a.test/spire/agent/k8s_psat/cluster/${NODE_UID}`,
       selectors: ['k8s:pod-uid:00000000-0000-4000-8000-000000000001'],
       dnsNames: [],
+      commonName: '',
       x509SVIDTTL: 0,
       jwtSVIDTTL: 0,
       hint: '',

@@ -56,6 +56,7 @@ suite('definitions', () => {
     const ours = [
       'priority',
       'jwtClaimTemplates',
+      'jwtClaimsFromAuthors',
       'commonNameTemplate',
       'federatesWithSelector',
       'jwtIncludeJTI',

@@ -20,12 +20,15 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   identity: { layers: ['base', 'spiffe', 'template', 'crds'], packages: ['re2js'] },
   kube: { layers: ['base', 'crds', 'template'], packages: [] },
   'transport/gen': { layers: [], packages: [grpcMessages] },
-  'transport/rpc': { layers: [], packages: [grpcMessages] },
+  'transport/rpc': { layers: ['base'], packages: [grpcMessages] },
   'transport/grpc': {
     layers: ['base', 'transport/gen', 'transport/rpc'],
     packages: ['@grpc/grpc-js', grpcMessages],
   },
-  'transport/workload': { layers: ['base', 'transport/gen'], packages: [] },
+  'transport/workload': {
+    layers: ['base', 'transport/gen', 'transport/rpc'],
+    packages: [grpcMessages],
+  },
   'transport/health': { layers: ['base', 'transport/gen'], packages: [] },
   'transport/http': { layers: ['base', 'transport/gen'], packages: ['fastify'] },
   authorities: { layers: ['base', 'spiffe'], packages: [] },
