@@ -216,6 +216,7 @@ test('a node that has seen newer restrictions than the view knows is sent away, 
 test('bundles of other trust domains travel apart from ours', async () => {
   const trustDomain = parseTrustDomain('example.net');
   const { bundle } = current;
+  pods.set(pod({ entries: [entry({ federatesWith: [trustDomain] })] }));
   options = {
     ...options,
     federation: {
