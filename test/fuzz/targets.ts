@@ -5,6 +5,7 @@ import { BUNDLE } from './targets/bundle.ts';
 import { CERTIFICATE } from './targets/certificate.ts';
 import { JWT_SVID, JWT_SVID_CLAIMS } from './targets/jwt-svid.ts';
 import { PUBLISH_REQUEST } from './targets/publish-request.ts';
+import { SECRET_REQUEST } from './targets/secret-request.ts';
 import { SPIFFE_ID } from './targets/spiffe-id.ts';
 import { STRICT_JSON } from './targets/strict-json.ts';
 import { TEMPLATE } from './targets/template.ts';
@@ -17,5 +18,6 @@ export const TARGETS: readonly FuzzTarget[] = [
   BUNDLE,
   TEMPLATE,
   PUBLISH_REQUEST,
+  SECRET_REQUEST,
   STRICT_JSON,
 ];
