@@ -2,7 +2,6 @@
 // its status, instead of waiting for something that never comes.
 
 import { parseClusterFederatedTrustDomain } from '../crds/cluster-federated-trust-domain.ts';
-import { parseClusterStaticEntry } from '../crds/cluster-static-entry.ts';
 import { setCondition } from '../crds/conditions.ts';
 import { objectIn, textIn } from '../identity/objects.ts';
 import { servesClass } from '../identity/settings.ts';
@@ -30,14 +29,6 @@ type UnservedKind = StatusKind & {
 const GROUP = 'spire.spiffe.io/v1alpha1';
 
 export const UNSERVED_KINDS: readonly UnservedKind[] = [
-  {
-    apiVersion: GROUP,
-    kind: 'ClusterStaticEntry',
-    collection: `/apis/${GROUP}/clusterstaticentries`,
-    errorsOf: (object) => parseClusterStaticEntry(object).errors,
-    message: 'Signet gives identities to pods alone, by ClusterSPIFFEIDs',
-    members: (rendered) => ({ rendered, masked: false, set: false }),
-  },
   {
     apiVersion: GROUP,
     kind: 'ClusterFederatedTrustDomain',

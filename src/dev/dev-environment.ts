@@ -33,6 +33,8 @@ export type DevOptions = {
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
+  /** Default: false. Nothing here can mount memory, so files need it. */
+  readonly allowKeysOnDisk?: boolean;
   /** Left out: no OpenID Connect documents, and no `iss`. */
   readonly oidc?: DevOidc;
   readonly listener: DevListener;
@@ -200,6 +202,7 @@ export class DevEnvironment {
         },
         clock,
         log,
+        allowKeysOnDisk: this.#options.allowKeysOnDisk ?? false,
         onReady: () => ready.resolve(),
       },
       signal,
@@ -240,8 +243,7 @@ export class DevEnvironment {
 
   *#runnablePods(): Iterable<RunnablePod> {
     for (const object of this.#store.objects('Pod')) {
-      const pod = readPod(object);
-      const runnable = runnablePod(pod, DRIVER_NAME);
+      const runnable = runnablePod(readPod(object), DRIVER_NAME);
       if (runnable !== undefined) yield runnable;
     }
   }
