@@ -92,6 +92,14 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     },
   ],
   [
+    'bundle',
+    {
+      help: 'show bundles, and exchange them with other trust domains',
+      load: async () => (await import('./cli/bundle.ts')).bundleCommand,
+      isLocal: true,
+    },
+  ],
+  [
     'check',
     {
       help: 'say what a cluster lacks, before or after an installation',

@@ -30,11 +30,12 @@ const DISCOVERY_LIMITS = {
 export function workloadEndpoints(options: WorkloadEndpointOptions): ServeWorkload {
   const validations = new RateLimits(options.clock, VALIDATION_LIMIT);
   return (pod) => {
-    const services = [workloadApi({ ...options, pod, validations })];
+    const parts = { ...options, pod, validations };
+    const services = [workloadApi(parts)];
     const hasSecrets = isSecretDiscoveryAsked(pod);
-    if (hasSecrets) services.push(secretDiscovery({ ...options, pod }));
+    if (hasSecrets) services.push(secretDiscovery(parts));
     return new WorkloadServer({
-      services: [...services, ...introspection(services, { ...options, pod })],
+      services: [...services, ...introspection(services, parts)],
       ...(hasSecrets ? DISCOVERY_LIMITS : {}),
     });
   };

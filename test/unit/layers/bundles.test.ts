@@ -125,6 +125,20 @@ const CONTENTS: readonly Contents[] = [
     ],
   },
   {
+    command: 'src/cli/bundle.ts',
+    has: ['src/federation/federated-bundle.ts', 'src/kube/kubeconfig/', 'node_modules/yaml/'],
+    hasNot: [
+      'src/issuer/main.ts',
+      'src/federation/federation.ts',
+      'src/node/',
+      'src/dev/',
+      'node_modules/@peculiar/',
+      'node_modules/@grpc/',
+      'node_modules/fastify/',
+      'node_modules/re2js/',
+    ],
+  },
+  {
     command: 'src/cli/svid.ts',
     has: ['src/transport/grpc/', 'src/spiffe/', 'node_modules/yaml/'],
     hasNot: [
