@@ -10,6 +10,7 @@ import { CodedError } from '../../base/errors.ts';
  * - `state`: public, see AuthorityState.
  * - `root-key`, `standby-root-key`, `serving-keys`: read by the authority role only.
  * - `issuing-keys`: intermediates and JWT keys, read by the issuer.
+ * - `revocations`: public, see RevocationDocument; written by issuers.
  * - `issuer-serving`, `controller-serving`: the own TLS certificate, with its key, of each, read by it.
  */
 export type DocumentName =
@@ -18,6 +19,7 @@ export type DocumentName =
   | 'standby-root-key'
   | 'serving-keys'
   | 'issuing-keys'
+  | 'revocations'
   | ServingDocumentName;
 
 export type ServingDocumentName = 'issuer-serving' | 'controller-serving';
@@ -38,7 +40,7 @@ export type AuthorityStore = {
   remove(name: DocumentName, expected: string): Promise<void>;
 };
 
-export type KeyDocumentName = Exclude<DocumentName, 'state' | ServingDocumentName>;
+export type KeyDocumentName = Exclude<DocumentName, 'state' | 'revocations' | ServingDocumentName>;
 
 export const KEY_DOCUMENTS: readonly KeyDocumentName[] = [
   'root-key',

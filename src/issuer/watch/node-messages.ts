@@ -17,7 +17,7 @@ const DIGEST_BYTES = 16;
 export function bundlesMessage(
   { bundle, jwks }: SigningAuthorities,
   federated: readonly Bundle[],
-  restrictionVersion: bigint,
+  { restrictionVersion, crls }: { restrictionVersion: bigint; crls: readonly Uint8Array[] },
 ): ToNode {
   return {
     message: {
@@ -26,6 +26,7 @@ export function bundlesMessage(
         own: bundleOf(bundle, jwks),
         federated: federated.map((other) => bundleOf(other, formatJwtBundle(other))),
         restrictionVersion,
+        crls: [...crls],
       },
     },
   };

@@ -23,6 +23,8 @@ export type NodeWatchOptions = ReportReaderOptions & {
   /** Throws `unavailable` while there are none. */
   readonly authorities: () => SigningAuthorities;
   readonly sessions: NodeSessions;
+  /** The complete set of revocation lists, DER; none while there is no such set. */
+  readonly crls: () => readonly Uint8Array[];
 };
 
 export const MAX_WATCH_MS = 10 * 60_000;
@@ -163,6 +165,10 @@ async function* changes(
   }
 }
 
-function bundles({ authorities, federation, pods }: NodeWatchOptions): ToNode {
-  return bundlesMessage(authorities(), federation.federatedBundles(), pods.restrictionVersion);
+function bundles({ authorities, federation, pods, crls }: NodeWatchOptions): ToNode {
+  const { restrictionVersion } = pods;
+  return bundlesMessage(authorities(), federation.federatedBundles(), {
+    restrictionVersion,
+    crls: crls(),
+  });
 }

@@ -18,6 +18,7 @@ import {
   jwtIdentities,
   type ServedAnswer,
   sameBundles,
+  sameJwtBundles,
   x509Bundles,
   x509Svids,
 } from './workload-messages.ts';
@@ -80,7 +81,7 @@ type Projection<M> = {
 };
 const X509_SVIDS = { message: x509Svids, same: Object.is };
 const X509_BUNDLES = { message: x509Bundles, same: sameBundles };
-const JWT_BUNDLES = { message: jwtBundles, same: sameBundles };
+const JWT_BUNDLES = { message: jwtBundles, same: sameJwtBundles };
 
 // Workload API §4.3: a first message at once, then one for each change of what it shows.
 async function* follow<M>(
