@@ -11,6 +11,7 @@ import { VERSION } from '../version.ts';
 import { ACCESS_FLAGS, needed } from './access-flags.ts';
 import type { Command } from './command.ts';
 import { IDENTITY_FLAGS, identitySettings } from './identity-flags.ts';
+import { OIDC_FLAGS, oidcOptions } from './oidc/flags.ts';
 
 const FLAGS = {
   ...IDENTITY_FLAGS,
@@ -22,6 +23,7 @@ const FLAGS = {
     help: 'write the bundle where a namespace asks for it',
   },
   'publish-trust-bundle': { type: 'boolean', help: 'write a ClusterTrustBundle' },
+  ...OIDC_FLAGS,
   host: { type: 'string', help: 'address to listen on; default: all', value: 'ADDRESS' },
   'webhook-port': { type: 'integer', default: 9443, help: 'for API servers; 0: a free one' },
   'health-port': { type: 'integer', default: 8081, help: 'for probes; 0: a free one' },
@@ -54,6 +56,7 @@ export const controllerCommand: Command = async (args, { out, err, clock, signal
         namespaces: flags['publish-to-namespaces'],
         trustBundle: flags['publish-trust-bundle'],
       },
+      ...oidcOptions(flags, place),
       clock,
       log: createLogger('controller', { level: flags['log-level'], destination }),
       version: VERSION,

@@ -14,6 +14,7 @@ import { devTrustDomain } from '../dev/trust-domain.ts';
 import { DEFAULT_IDENTITY_SETTINGS } from '../identity/settings.ts';
 import { VERSION } from '../version.ts';
 import type { Command } from './command.ts';
+import { devOidc } from './oidc/dev-flags.ts';
 import { printable } from './table.ts';
 
 const FLAGS = {
@@ -32,6 +33,16 @@ const FLAGS = {
     of: ['drop-in', 'strict'],
     default: 'drop-in',
     help: 'what to do with what could be forged',
+  },
+  'oidc-listen': {
+    type: 'string',
+    help: 'serve OpenID Connect documents there, such as localhost:8443',
+    value: 'HOST:PORT',
+  },
+  'jwt-issuer': {
+    type: 'string',
+    help: 'the iss claim; default with --oidc-listen: https://HOST:PORT',
+    value: 'URL',
   },
   'log-level': {
     type: 'choice',
@@ -58,6 +69,7 @@ export const devCommand: Command = async (args, { out, err, clock, signal, envir
   }
   const [manifests = ''] = positionals;
   const trustDomain = devTrustDomain(flags['trust-domain'], readDirectory(manifests).objects);
+  const oidc = devOidc(flags['oidc-listen'], flags['jwt-issuer']);
   const run = RunDirectory.open({
     manifests,
     runDir: flags['run-dir'],
@@ -71,7 +83,9 @@ export const devCommand: Command = async (args, { out, err, clock, signal, envir
     clock,
     log: createLogger('dev', { level: flags['log-level'], destination }),
     version: VERSION,
+    ...(oidc === undefined ? {} : { oidc }),
     listener: {
+      onOidc: ({ issuer }) => out(`OIDC issuer ${issuer}, authorities ${run.servingAuthorities}`),
       onNotice: (line) => err(`! ${printable(line)}`),
       onPod: (pod) => out(podLine(pod)),
       onPodGone: ({ namespace, name }) => out(`${namespace}/${name}  gone`),

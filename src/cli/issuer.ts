@@ -6,6 +6,7 @@ import { type FlagSpecs, flagsHelp, parseFlags } from '../base/flags.ts';
 import { createLogger } from '../base/log.ts';
 import { clusterAccess, runIssuer } from '../issuer/main.ts';
 import { openAuditLog } from '../issuer/stream-audit-log.ts';
+import { parseIssuerUrl } from '../spiffe/jwt-svid/issuer-url.ts';
 import { WORKLOAD_KEY_TYPES } from '../spiffe/x509-svid/workload-public-key.ts';
 import { VERSION } from '../version.ts';
 import { ACCESS_FLAGS, needed } from './access-flags.ts';
@@ -76,7 +77,9 @@ export const issuerCommand: Command = async (args, { out, err, clock, signal }) 
         listen: { ...place, port: flags.port },
         health: { ...place, port: flags['health-port'] },
         maxStalenessMs: flags['max-staleness'],
-        ...(jwtIssuer === undefined ? {} : { jwtIssuer }),
+        ...(jwtIssuer === undefined
+          ? {}
+          : { jwtIssuer: parseIssuerUrl(jwtIssuer, '--jwt-issuer') }),
         ...keyTypes(flags['workload-key-type']),
         audit,
         clock,

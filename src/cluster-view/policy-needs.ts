@@ -22,7 +22,7 @@ const NOTHING: PolicyNeeds = { pod: NO_NEEDS, kinds: [] };
 /** Of a policy as it is stored; one that serves nobody needs nothing. */
 export function needsOf(object: JsonObject, settings: IdentitySettings): PolicyNeeds {
   if (!servesClass(settings, textIn(objectIn(object, 'spec'), 'className'))) return NOTHING;
-  const { value: policy } = parseClusterSpiffeId(object);
+  const { value: policy } = parseClusterSpiffeId(object, settings.claimNames);
   if (policy === undefined) return NOTHING;
   const fields = new Set(templatesOf(policy).flatMap((template) => [...template.fields]));
   const kinds: OnDemandKind[] = readsNode(policy) ? ['Node'] : [];

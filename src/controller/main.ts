@@ -14,6 +14,7 @@ import { createWebhookServer, type WebhookServer } from '../webhook/webhook-serv
 import { ClusterState } from './cluster-state.ts';
 import type { ControllerContext } from './controller-context.ts';
 import { type BundlePlaces, lead, observe } from './leader.ts';
+import { type OidcOptions, serveOidc } from './oidc.ts';
 import { PublicAuthorities } from './public-authorities.ts';
 import { ServingCertificate } from './serving-certificate.ts';
 import { WebhookAuthorities } from './webhook-authorities.ts';
@@ -33,6 +34,8 @@ export type ControllerProcessOptions = {
   /** Take over from a SPIRE that is still there. */
   readonly adopts: boolean;
   readonly publishes: BundlePlaces;
+  /** Left out: no OpenID Connect documents. */
+  readonly oidc?: OidcOptions;
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
@@ -49,7 +52,7 @@ export async function runController(
   options: ControllerProcessOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { log } = options;
+  const { log, clock, oidc } = options;
   const { client, context, certificate, authorities, webhook, election } = compose(options);
   const stop = new AbortController();
   const onAbort = () => stop.abort();
@@ -92,6 +95,10 @@ export async function runController(
     run(authorities.run(stop.signal));
     run(serve());
     run(trust());
+    if (oidc !== undefined) {
+      const from = { authorities: authorities.current, certificate: certificate.current };
+      run(serveOidc(oidc, { ...from, clock, log }, stop.signal));
+    }
     if (options.observes) run(observe(context, stop.signal));
     else {
       const { podName, adopts, publishes } = options;

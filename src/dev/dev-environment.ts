@@ -1,19 +1,21 @@
 // Dev mode put together: the real issuer, the real node plugin and the real CSI calls in one process,
 // fed by a directory of manifests. Only where objects come from and who plays the kubelet is its own.
 
+import { aborted } from '../base/aborted.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { IdentityView } from '../identity/identity-view.ts';
-import { type PodObject, readPod } from '../identity/objects.ts';
+import { readPod } from '../identity/objects.ts';
 import type { PodDecision } from '../identity/pod-identity.ts';
 import type { IdentitySettings } from '../identity/settings.ts';
 import { FileAuditLog } from '../issuer/audit-log.ts';
 import { FileAuthorityStore } from '../issuer/authority/file-authority-store.ts';
-import { IdentityPodSource, volumesOf } from '../issuer/identity-pod-source.ts';
+import { IdentityPodSource } from '../issuer/identity-pod-source.ts';
 import { createIssuer, type Issuer } from '../issuer/issuer.ts';
 import { ProcessTokenAuthenticator } from '../issuer/process-token-authenticator.ts';
 import { runNodePlugin } from '../node/main.ts';
 import { DEV_NODE } from './cluster-objects.ts';
+import { type DevOidc, oidcSettings, serveDevOidc } from './dev-oidc.ts';
 import { DEV_WEBHOOK } from './dev-settings.ts';
 import { DevStore } from './dev-store.ts';
 import { issuerChannel, listenForNodes } from './issuer-channel.ts';
@@ -21,6 +23,7 @@ import { type ManifestSet, watchDirectory } from './manifest-directory.ts';
 import { PodRunner, type RunnablePod } from './pod-runner.ts';
 import { PodSync } from './pod-sync.ts';
 import type { RunDirectory } from './run-directory.ts';
+import { runnablePod } from './runnable-pod.ts';
 
 export type DevOptions = {
   /** The directory of manifests. */
@@ -30,6 +33,8 @@ export type DevOptions = {
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
+  /** Left out: no OpenID Connect documents, and no `iss`. */
+  readonly oidc?: DevOidc;
   readonly listener: DevListener;
 };
 
@@ -39,6 +44,8 @@ export type DevListener = {
   readonly onNotice: (line: string) => void;
   /** A pod's volume is there, or its decision changed: this is what it gets now. */
   readonly onPod: (pod: DevPod) => void;
+  /** The OpenID Connect documents are served. */
+  readonly onOidc?: (oidc: DevOidc) => void;
   readonly onPodGone: (pod: { readonly namespace: string; readonly name: string }) => void;
   /** A restriction was set or changed. */
   readonly onRestriction: (name: string, dev: DevEnvironment) => void;
@@ -62,12 +69,13 @@ export class DevEnvironment {
   readonly #sync: PodSync;
   readonly #runner: PodRunner;
   readonly #audit: FileAuditLog;
+  readonly #authorities: FileAuthorityStore;
   readonly #sockets = new Map<string, string>();
   /** What is wrong with the manifests as they are, and was said. */
   #said: ReadonlySet<string> = new Set();
 
   constructor(options: DevOptions) {
-    const { run, settings, clock, log, listener } = options;
+    const { run, settings, clock, log, listener, oidc } = options;
     this.#options = options;
     this.view = new IdentityView(settings);
     this.#store = new DevStore({ identity: settings, webhook: DEV_WEBHOOK });
@@ -80,14 +88,16 @@ export class DevEnvironment {
     });
     this.#authenticator = new ProcessTokenAuthenticator(DEV_NODE, clock);
     this.#audit = new FileAuditLog(run.auditLog, clock);
+    this.#authorities = new FileAuthorityStore(run.authoritiesOf(settings.trustDomain));
     this.issuer = createIssuer({
       trustDomain: settings.trustDomain,
-      store: new FileAuthorityStore(run.authoritiesOf(settings.trustDomain)),
+      store: this.#authorities,
       pods: this.#source,
       authenticator: this.#authenticator,
       audit: this.#audit,
       clock,
       log,
+      ...(oidc === undefined ? {} : { settings: oidcSettings(settings.trustDomain, oidc) }),
     });
     this.#runner = new PodRunner({ kubeletRoot: run.kubelet, driverName: DRIVER_NAME });
     this.#sync = new PodSync({
@@ -140,6 +150,7 @@ export class DevEnvironment {
       if (stop.signal.aborted) return void (await Promise.all(parts));
       const nodes = { log, signal: stop.signal };
       start((await listenForNodes(this.issuer, run.issuerSocket, nodes)).ended);
+      start(this.#serveOidc(stop.signal));
       await this.#startPlugin(start, stop.signal, { trustDomain: settings.trustDomain, version });
       if (stop.signal.aborted) return void (await Promise.all(parts));
       await this.#runner.register();
@@ -160,6 +171,14 @@ export class DevEnvironment {
       this.#runner.close();
       this.#audit.close();
     }
+  }
+
+  async #serveOidc(signal: AbortSignal): Promise<void> {
+    const { oidc, run, log, listener } = this.#options;
+    if (oidc === undefined) return await aborted(signal);
+    const { issuer } = this;
+    const from = { issuer, store: this.#authorities, authoritiesPath: run.servingAuthorities, log };
+    await serveDevOidc(oidc, { ...from, onServing: () => listener.onOidc?.(oidc) }, signal);
   }
 
   async #startPlugin(
@@ -222,22 +241,8 @@ export class DevEnvironment {
   *#runnablePods(): Iterable<RunnablePod> {
     for (const object of this.#store.objects('Pod')) {
       const pod = readPod(object);
-      const runnable = toRunnable(pod);
+      const runnable = runnablePod(pod, DRIVER_NAME);
       if (runnable !== undefined) yield runnable;
     }
   }
-}
-
-function toRunnable(pod: PodObject): RunnablePod | undefined {
-  const { uid, namespace, name, serviceAccount } = pod;
-  const [volume] = volumesOf(pod, DRIVER_NAME);
-  if (volume === undefined) return undefined;
-  return {
-    uid,
-    namespace,
-    name,
-    serviceAccount,
-    volumeName: volume.name,
-    attributes: volume.attributes,
-  };
 }

@@ -74,6 +74,11 @@ export class RunDirectory {
     return join(this.path, 'audit.jsonl');
   }
 
+  /** PEM of what clients of the run's HTTPS listeners trust. */
+  get servingAuthorities(): string {
+    return join(this.path, 'serving-ca.pem');
+  }
+
   get issuerSocket(): string {
     return join(this.path, 'issuer.sock');
   }

@@ -108,8 +108,8 @@ export class IdentityView {
     const pod = this.index.pod(uid);
     if (pod === undefined) return undefined;
     const { object, winners } = pod;
-    const identities = toIdentities(winners, (spiffeId) =>
-      this.restrictions.limitsOf(object, spiffeId, now),
+    const identities = toIdentities(winners, (identity) =>
+      this.restrictions.limitsOf(object, identity, now),
     );
     const isSuspended = winners.length > 0 && identities.length === 0;
     const refusal: RefusalReason | '' = isSuspended ? 'Suspended' : pod.refusal;
@@ -160,7 +160,7 @@ export class IdentityView {
       const message = className === '' ? 'has no class' : `is of class "${className}"`;
       return { aside: { name, reason: 'ClassNotServed', message, generation } };
     }
-    const { value, errors } = parseClusterSpiffeId(object);
+    const { value, errors } = parseClusterSpiffeId(object, this.#settings.claimNames);
     if (value === undefined) {
       return { aside: { name, reason: 'Invalid', message: errors.join('; '), generation } };
     }

@@ -98,10 +98,11 @@ export class IdentityPodSource implements PodSource {
     const known = view.index.pods.get(podUid);
     const winner = known?.winners.find(({ entry }) => entry.policy.uid === entryId);
     // What cannot be told to be about an ID is not about it: what is about pods still is.
-    const spiffeId = certificate.spiffeId ?? winner?.entry.spiffeId ?? '';
+    const spiffeId = (certificate.spiffeId ?? winner?.entry.spiffeId ?? '') as SpiffeId;
+    const identity = { spiffeId, jwtClaims: winner?.entry.jwtClaims ?? {} };
     const pod = known?.object ?? { uid: podUid, namespace, serviceAccount, nodeName, owners: [] };
     const question = { restrictions: view.restrictions.all, now: clock.now() };
-    return suspensionsOf(pod, spiffeId as SpiffeId, question).map(({ name, until }) => ({
+    return suspensionsOf(pod, identity, question).map(({ name, until }) => ({
       name,
       isForGood: until === undefined,
     }));

@@ -14,6 +14,7 @@ import { AuthorityLoop } from './authority/authority-loop.ts';
 import type { JwtKeyType } from './authority/authority-maker.ts';
 import type { AuthoritySettings } from './authority/authority-plan.ts';
 import type { AuthorityStore } from './authority/authority-store.ts';
+import type { Endpoint } from './authority/serving-leaf.ts';
 import {
   AuthorityView,
   type ServingCredentials,
@@ -41,6 +42,8 @@ export type IssuerSettings = {
   readonly keepsAuthorities?: boolean;
   readonly authorities?: AuthoritySettings;
   readonly jwtKeyType?: JwtKeyType;
+  /** Who has a certificate of the serving authority; see AuthorityKeeperOptions. */
+  readonly endpoints?: readonly Endpoint[];
   /** `iss` of JWT-SVIDs. */
   readonly jwtIssuer?: string;
   /** O of the subjects of X.509-SVIDs. */
@@ -173,6 +176,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
           isAlone: true,
           ...(settings.authorities === undefined ? {} : { settings: settings.authorities }),
           ...(jwtKeyType === undefined ? {} : { jwtKeyType }),
+          ...(settings.endpoints === undefined ? {} : { endpoints: settings.endpoints }),
         });
   const loop = new AuthorityLoop({ keeper, view, clock, log });
 

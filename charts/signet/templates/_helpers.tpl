@@ -78,7 +78,7 @@ volumes:
 {{- /* Whoever had such a name in an SVID could pass for us where only names are looked at. */}}
 {{- $domain := .Values.clusterDomain }}
 {{- $namespace := .Release.Namespace }}
-{{- range list "signet-issuer" "signet-webhook" }}
+{{- range list "signet-issuer" "signet-webhook" "signet-oidc" }}
 - --reserved-dns-name={{ . }}.{{ $namespace }}
 - --reserved-dns-name={{ . }}.{{ $namespace }}.svc
 - --reserved-dns-name={{ . }}.{{ $namespace }}.svc.{{ $domain }}
@@ -88,6 +88,9 @@ volumes:
 {{- end }}
 {{- range .Values.ignoreNamespaces }}
 - {{ printf "--ignore-namespace=%s" . | quote }}
+{{- end }}
+{{- range .Values.jwtClaims }}
+- {{ printf "--jwt-claim=%s" . | quote }}
 {{- end }}
 {{- if .Values.ignoreClassless }}
 - --ignore-classless

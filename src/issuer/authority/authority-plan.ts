@@ -8,6 +8,7 @@ import {
   type AuthorityState,
   activeOf,
 } from '../../authorities/authority-state.ts';
+import { JWT_KEYS_MAX_AGE_SECONDS } from '../../spiffe/jwt-svid/oidc-documents.ts';
 import type { AuthorityStep } from './authority-steps.ts';
 
 /** How one kind lives. Seconds. */
@@ -43,8 +44,9 @@ export const DEFAULT_SETTINGS: AuthoritySettings = {
   jwt: {
     lifetime: 30 * DAY,
     prepareAfter: 7 * DAY - HOUR,
-    prepublish: HOUR,
-    retain: MAX_JWT_SVID_TTL + DAY,
+    // Whoever keeps the keys for as long as we allow has a new one well before it signs.
+    prepublish: Math.max(HOUR, 2 * JWT_KEYS_MAX_AGE_SECONDS),
+    retain: MAX_JWT_SVID_TTL + DAY + JWT_KEYS_MAX_AGE_SECONDS,
   },
   serving: { lifetime: 10 * YEAR, prepareAfter: 9 * YEAR, prepublish: 7 * DAY, retain: 90 * DAY },
 };

@@ -39,6 +39,8 @@ export type AuthorityCluster = {
   readonly clusterDomain: string;
 };
 
+/** Services before the controller: all have one certificate. */
+const CONTROLLER_SERVICES = ['signet-webhook', 'signet-oidc'] as const;
 const KINDS: readonly AuthorityKind[] = ['root', 'serving', 'intermediate', 'jwt'];
 const LOOK_AGAIN_MS = 5000;
 /** Longer than a run that died is waited for. */
@@ -49,8 +51,10 @@ export function clusterKeeper(
   options: AuthorityRunOptions,
 ): AuthorityKeeper {
   const { trustDomain } = options;
-  const service = `signet-webhook.${namespace}`;
-  const dnsNames = [`${service}.svc`, service, `${service}.svc.${clusterDomain}`];
+  const dnsNames = CONTROLLER_SERVICES.flatMap((name) => {
+    const service = `${name}.${namespace}`;
+    return [`${service}.svc`, service, `${service}.svc.${clusterDomain}`];
+  });
   return new AuthorityKeeper({
     ...options,
     store: clusterStore({ client, namespace }),

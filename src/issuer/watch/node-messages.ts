@@ -76,6 +76,7 @@ function entryOf(entry: IssuableEntry) {
     jwtDenied: entry.limits.jwtDenied,
     contentDigest: contentDigest(entry),
     jwtSingleUse: entry.jwtIncludeJti,
+    sdsDenied: entry.limits.sdsDenied,
   };
 }
 

@@ -2,25 +2,33 @@
 // out is that pod's alone.
 
 import type { Clock } from '../../base/clock.ts';
-import { GrpcServer } from '../../transport/grpc/grpc-server.ts';
+import type { Logger } from '../../base/log.ts';
+import { RateLimits } from '../../base/rate-limits.ts';
+import { WorkloadServer } from '../../transport/workload/workload-server.ts';
+import { isSecretDiscoveryAsked } from '../secret-discovery/asked.ts';
+import { secretDiscovery } from '../secret-discovery/secret-discovery.ts';
 import type { ServeWorkload } from '../volume/published-volume.ts';
-import { type WorkloadAnswers, workloadApi } from './workload-api.ts';
+import { introspection } from './introspection.ts';
+import { VALIDATION_LIMIT, type WorkloadAnswers, workloadApi } from './workload-api.ts';
 
 export type WorkloadEndpointOptions = {
   readonly answers: WorkloadAnswers;
   readonly clock: Clock;
+  readonly log: Logger;
 };
 
-/** Streams of one connection; a volume takes 16 connections. */
-const MAX_STREAMS = 64;
-/** The largest request is a token to validate. */
-const MAX_REQUEST_BYTES = 64 * 1024;
+/** An Envoy names all its extensions in every request: 61 KiB of them in version 1.40. */
+const MAX_DISCOVERY_REQUEST_BYTES = 256 * 1024;
 
 export function workloadEndpoints(options: WorkloadEndpointOptions): ServeWorkload {
-  return (pod) =>
-    new GrpcServer({
-      services: [workloadApi({ ...options, pod })],
-      maxConcurrentStreams: MAX_STREAMS,
-      maxReceiveBytes: MAX_REQUEST_BYTES,
+  const validations = new RateLimits(options.clock, VALIDATION_LIMIT);
+  return (pod) => {
+    const services = [workloadApi({ ...options, pod, validations })];
+    const hasSecrets = isSecretDiscoveryAsked(pod);
+    if (hasSecrets) services.push(secretDiscovery({ ...options, pod }));
+    return new WorkloadServer({
+      services: [...services, ...introspection(services, { ...options, pod })],
+      ...(hasSecrets ? { maxMessageBytes: MAX_DISCOVERY_REQUEST_BYTES } : {}),
     });
+  };
 }

@@ -11,8 +11,7 @@ import type {
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { CodedError } from '../../base/errors.ts';
-import type { Admit, Call, ServiceBinding } from '../rpc.ts';
-import { toStatus } from './grpc-status.ts';
+import { type Admit, type Call, type ServiceBinding, toStatus } from '../rpc.ts';
 
 /** Told once of every call that ended, with its error if it failed. */
 export type CallObserver = (method: string, error: CodedError | undefined) => void;
@@ -183,7 +182,9 @@ function toCall(metadata: Metadata, signal: AbortSignal): Call {
   for (const name of Object.keys(metadata.getMap())) {
     values.set(
       name,
-      metadata.get(name).map((value) => value.toString()),
+      metadata
+        .get(name)
+        .map((value) => (typeof value === 'string' ? value : value.toString('base64'))),
     );
   }
   return { metadata: values, signal };

@@ -51,7 +51,12 @@ export function createHttpApp(options: HttpAppOptions, tls: ServerOptions): Http
     if (status === undefined) log.error({ ...placeOf(request), err: error }, 'A request failed');
     return await send(reply, httpError(status ?? 500));
   });
-  app.setNotFoundHandler(async (_request, reply) => await send(reply, httpError(404)));
+  app.setNotFoundHandler(async ({ url }, reply) => {
+    const path = url.split('?', 1)[0] ?? '';
+    const allow = routes.filter((route) => route.path === path).map(({ method }) => method);
+    if (allow.length === 0) return await send(reply, httpError(404));
+    return await send(reply.header('allow', allow.join(', ')), httpError(405));
+  });
   app.addHook('onResponse', async (request, reply) => {
     const code = String(reply.statusCode);
     log.debug({ ...placeOf(request), code, durationMs: reply.elapsedTime }, 'Answered a request');
@@ -60,18 +65,22 @@ export function createHttpApp(options: HttpAppOptions, tls: ServerOptions): Http
     app.route({
       method,
       url: path,
-      handler: async ({ body }, reply) => {
+      handler: async ({ body, headers }, reply) => {
         const bytes = Buffer.isBuffer(body) ? body : new Uint8Array();
-        return await send(reply, await handle({ body: bytes }));
+        const { host, 'if-none-match': ifNoneMatch } = headers;
+        return await send(reply, await handle({ body: bytes, host, ifNoneMatch }));
       },
     });
   }
   return app;
 }
 
-async function send(reply: FastifyReply, { status, body }: HttpAnswer): Promise<string> {
-  reply.code(status).type(JSON_TYPE).header('cache-control', 'no-store');
-  return body;
+async function send(reply: FastifyReply, answer: HttpAnswer): Promise<string | Buffer> {
+  const { status, body, type = JSON_TYPE, headers } = answer;
+  // No browser is to guess at a type.
+  reply.code(status).type(type).header('x-content-type-options', 'nosniff');
+  reply.headers(headers ?? { 'cache-control': 'no-store' });
+  return typeof body === 'string' ? body : Buffer.from(body);
 }
 
 /** The route and not the URL, which a peer writes. */

@@ -33,7 +33,9 @@ const SETTINGS = { driverName: 'csi.spiffe.io', ownNamespace: 'signet' };
 const PATIENCE_MS = 20_000;
 const HOUR = 3600;
 
-type Options = Partial<Pick<ControllerProcessOptions, 'settings' | 'log' | 'observes' | 'adopts'>>;
+type Options = Partial<
+  Pick<ControllerProcessOptions, 'settings' | 'log' | 'observes' | 'adopts' | 'oidc'>
+>;
 
 export class ControllerHarness {
   readonly api: FakeApiServer;

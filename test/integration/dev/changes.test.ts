@@ -119,7 +119,8 @@ test('a suspension ends the open stream, prints a receipt, and gives back what i
   const told = await bystander.next();
   assert.deepEqual(idsOf(told), ['spiffe://example.org/red/other']);
   const lists = told.crl.map((der) => readCrl(der));
-  assert.deepEqual(lists.map(({ revoked }) => revoked.length).toSorted(), [0, 0, 1]);
+  assert.equal(lists.length, 3);
+  assert.equal(lists.flatMap(({ revoked }) => revoked).length, 1);
   dev.write('other.json', podManifest('other', { labels: { team: 'blue' } }));
   assert.deepEqual(idsOf(await bystander.next()), ['spiffe://example.org/blue/other']);
 });

@@ -66,11 +66,8 @@ function identityOf({ svids: [svid] }: X509SVIDResponse): SecureContextOptions {
   };
 }
 
-/** What a client with these lists says to a server with that certificate, and a server to a client. */
-async function handshake(
-  verifier: X509SVIDResponse,
-  peer: SecureContextOptions,
-): Promise<'accepted' | string> {
+/** `accepted`, or what a client with these lists says to a server with that certificate, and a server to a client. */
+async function handshake(verifier: X509SVIDResponse, peer: SecureContextOptions): Promise<string> {
   const own = { ...identityOf(verifier), crl: verifier.crl.map(formatPemCrl) };
   const asServer = await meet({ ...own, requestCert: true, rejectUnauthorized: false }, peer);
   const asClient = await meet(peer, { ...own, rejectUnauthorized: true });

@@ -108,6 +108,9 @@ test('the webhook has a certificate by the names of its Service, and its authori
     'signet-webhook.signet.svc',
     'signet-webhook.signet',
     'signet-webhook.signet.svc.cluster.local',
+    'signet-oidc.signet.svc',
+    'signet-oidc.signet',
+    'signet-oidc.signet.svc.cluster.local',
   ]);
   const serving = stateNow().authorities.find(({ kind }) => kind === 'serving');
   const pem = dataOf(CONFIG_MAPS, 'signet-issuer-ca')?.['ca.crt'] ?? '';

@@ -79,6 +79,7 @@ test('processes get the values as flags', NEEDS_HELM, () => {
       'classNames={a,b}',
       'ignoreClassless=true',
       'profile=strict',
+      'jwtClaims={agent_*,team}',
       'jwtIssuer=https://oidc.example.org',
       'node.extraArgs={--no-registration}',
     ),
@@ -89,6 +90,8 @@ test('processes get the values as flags', NEEDS_HELM, () => {
     '--class-name=a',
     '--class-name=b',
     '--ignore-classless',
+    '--jwt-claim=agent_*',
+    '--jwt-claim=team',
     '--profile=strict',
     '--jwt-issuer=https://oidc.example.org',
     '--audit-log=-',
@@ -101,6 +104,40 @@ test('processes get the values as flags', NEEDS_HELM, () => {
   assert.deepEqual(shared(args('Deployment/signet-controller')), shared(issuer));
   assert.ok(args('DaemonSet/signet-node').includes('--no-registration'));
 });
+
+test(
+  'OpenID Connect documents: a Service, a port that is open, flags; nothing of it by default',
+  NEEDS_HELM,
+  () => {
+    const names = (objects: readonly JsonObject[]) =>
+      objects
+        .filter(({ kind }) => kind === 'Service')
+        .map((each) => textAt(each, 'metadata', 'name'));
+    assert.ok(!names(render()).includes('signet-oidc'));
+    const objects = render(
+      'jwtIssuer=https://oidc.example.org',
+      'oidc.enabled=true',
+      'oidc.tlsSecret=oidc-tls',
+      'oidc.hosts={internal.example.org}',
+    );
+    assert.ok(names(objects).includes('signet-oidc'));
+    const spec = podSpecs(objects).get('Deployment/signet-controller');
+    const [container] = listAt(spec, 'containers');
+    const args = at(container, 'args') as string[];
+    for (const flag of [
+      '--jwt-issuer=https://oidc.example.org',
+      '--oidc-host=signet-oidc.signet.svc',
+      '--oidc-host=internal.example.org',
+      '--oidc-tls-dir=/run/signet/oidc-tls',
+    ]) {
+      assert.ok(args.includes(flag), flag);
+    }
+    assert.ok(listAt(spec, 'volumes').some(({ name }) => name === 'oidc-tls'));
+    const ingress = listAt(named(objects, 'NetworkPolicy', 'signet-controller'), 'spec', 'ingress');
+    assert.match(JSON.stringify(ingress), /"port":"oidc"/);
+  },
+);
+refused('OpenID Connect without an issuer', ['trustDomain=a', 'oidc.enabled=true'], /jwtIssuer/);
 
 test('Secrets and their like come empty, and stay when the chart goes', NEEDS_HELM, () => {
   const kept = render().filter(({ kind }) => {

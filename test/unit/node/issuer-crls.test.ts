@@ -13,8 +13,8 @@ import {
   x509Svids,
 } from '../../../src/node/workload/workload-messages.ts';
 import { signCrl } from '../../../src/spiffe/crl/crl-signing.ts';
-import { NOW } from '../spiffe/certificate/forged-certificate.ts';
 import { HOUR, intermediate, root, trustDomain } from '../spiffe/authority/issuing-authority.ts';
+import { NOW } from '../spiffe/certificate/forged-certificate.ts';
 
 const list = (number: bigint, signer = intermediate) =>
   signCrl(signer, { number, thisUpdate: NOW, nextUpdate: NOW + HOUR, revoked: [] });
@@ -33,7 +33,13 @@ suite('WA-05: of two sets the newer is taken', () => {
     assert.equal(newer(latest, older), latest);
   });
   test('WA-05: the same again is the same object, and no change', () => {
-    assert.equal(newer(older, older.map((der) => Uint8Array.from(der))), older);
+    assert.equal(
+      newer(
+        older,
+        older.map((der) => Uint8Array.from(der)),
+      ),
+      older,
+    );
   });
   test('WA-05: none takes nothing away', () => {
     assert.equal(newer(older, []), older);
@@ -42,7 +48,13 @@ suite('WA-05: of two sets the newer is taken', () => {
   test('WA-05: one list that cannot be read makes the set unusable', () => {
     const cut = list(9n).subarray(1);
     assert.equal(newer(older, [list(9n), cut]), older);
-    assert.equal(newer(older, Array.from({ length: 65 }, () => list(9n))), older);
+    assert.equal(
+      newer(
+        older,
+        Array.from({ length: 65 }, () => list(9n)),
+      ),
+      older,
+    );
   });
 });
 

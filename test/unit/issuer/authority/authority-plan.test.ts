@@ -10,8 +10,13 @@ import {
   emptyState,
   isInBundle,
 } from '../../../../src/authorities/authority-state.ts';
-import { DEFAULT_SETTINGS, nextStep } from '../../../../src/issuer/authority/authority-plan.ts';
+import {
+  DEFAULT_SETTINGS,
+  MAX_JWT_SVID_TTL,
+  nextStep,
+} from '../../../../src/issuer/authority/authority-plan.ts';
 import { type AuthorityStep, applyStep } from '../../../../src/issuer/authority/authority-steps.ts';
+import { JWT_KEYS_MAX_AGE_SECONDS } from '../../../../src/spiffe/jwt-svid/oidc-documents.ts';
 import type { TrustDomain } from '../../../../src/spiffe/spiffe-id.ts';
 
 const HOUR = 3600;
@@ -271,6 +276,36 @@ test('the first authorities of every kind sign at once, and a standby root is pu
   for (const kind of KINDS) assert.ok(activeOf(state, kind));
   const phases = state.authorities.filter(({ kind }) => kind === 'root').map(({ phase }) => phase);
   assert.deepEqual(phases.toSorted(), ['active', 'published']);
+});
+
+test('verifiers that keep the keys as long as they may have each before it signs, and as long as it may be met', () => {
+  const { jwt } = DEFAULT_SETTINGS;
+  assert.ok(jwt.prepublish >= 2 * JWT_KEYS_MAX_AGE_SECONDS);
+  assert.ok(jwt.retain >= MAX_JWT_SVID_TTL + JWT_KEYS_MAX_AGE_SECONDS);
+  let world = settle(empty);
+  const seen = new Map<string, { since: number; until: number; signed?: [number, number] }>();
+  const step = 300;
+  for (let now = START; now < START + 30 * DAY; now += step) {
+    world = settle({ ...world, now });
+    for (const { id, kind, phase } of world.state.authorities) {
+      if (kind !== 'jwt' || phase === 'prepared') continue;
+      const key = seen.get(id) ?? { since: now, until: now };
+      key.until = now;
+      if (phase === 'active') key.signed = [key.signed?.[0] ?? now, now];
+      seen.set(id, key);
+    }
+  }
+  const rotated = [...seen.values()].filter(({ since }) => since > START);
+  assert.ok(rotated.length >= 4);
+  for (const { since, signed } of rotated) {
+    if (signed !== undefined) assert.ok(signed[0] - since >= 2 * JWT_KEYS_MAX_AGE_SECONDS);
+  }
+  const gone = [...seen.values()].filter(({ until }) => until < START + 30 * DAY - step);
+  assert.ok(gone.length >= 2);
+  for (const { until, signed } of gone) {
+    const last = (signed?.[1] ?? until) + MAX_JWT_SVID_TTL;
+    assert.ok(until - last >= JWT_KEYS_MAX_AGE_SECONDS - step);
+  }
 });
 
 test('over a year of hourly looks every rotation happens, and the bundle stays small', () => {

@@ -78,9 +78,11 @@ suite('refusals are constant words', () => {
 
   test('another method', async () => {
     const response = await makeApp().inject({ method: 'GET', url: '/echo' });
-    assert.equal(response.statusCode, 404);
-    const head = await makeApp().inject({ method: 'HEAD', url: '/echo' });
-    assert.equal(head.statusCode, 404);
+    assert.equal(response.statusCode, 405);
+    assert.equal(response.headers['allow'], 'POST');
+    assert.equal(response.body, httpError(405).body);
+    const head = await makeApp().inject({ method: 'HEAD', url: '/echo?x' });
+    assert.equal(head.statusCode, 405);
   });
 });
 

@@ -36,7 +36,8 @@ async function send({ path, body }: Asked, context = makeContext()) {
   const route = admissionRoutes(context).find((each) => each.path === path);
   if (route === undefined) throw new Error(`no route ${path}`);
   assert.equal(route.method, 'POST');
-  return await route.handle({ body: new TextEncoder().encode(JSON.stringify(body)) });
+  const answer = await route.handle({ body: new TextEncoder().encode(JSON.stringify(body)) });
+  return { ...answer, body: String(answer.body) };
 }
 
 async function ask(path: string, request: JsonObject, context = makeContext()) {

@@ -1,0 +1,143 @@
+// The messages of one request, from the body to the handler: exactly one, or a stream of them that
+// the peer may not be further ahead with than one window.
+
+import { type DescMessage, fromBinary } from '@bufbuild/protobuf';
+import { CodedError } from '../../../base/errors.ts';
+import type { Http2Stream } from '../http2/stream.ts';
+import { MessageReader, PREFIX_BYTES, type RequestMemory } from './message-reader.ts';
+
+export type RequestMessagesOptions = {
+  readonly isStream: boolean;
+  readonly stream: Http2Stream;
+  readonly scope: { readonly maxMessageBytes: number; readonly memory: RequestMemory };
+};
+
+/** What a message that waits costs beside its bytes. */
+const WAITING_BYTES = 128;
+const NONE: readonly Buffer[] = [];
+
+export class RequestMessages {
+  readonly #isStream: boolean;
+  readonly #stream: Http2Stream;
+  readonly #memory: RequestMemory;
+  /** Until the body has ended. */
+  #reader: MessageReader | undefined;
+  /** Messages that nobody has taken yet. */
+  #waiting: readonly Buffer[] | Buffer[] = NONE;
+  #charged = 0;
+  /** Why there will be no more; `ended` when that is how it should be. */
+  #end: 'ended' | CodedError | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor({ isStream, stream, scope }: RequestMessagesOptions) {
+    this.#isStream = isStream;
+    this.#stream = stream;
+    this.#memory = scope.memory;
+    this.#reader = new MessageReader({
+      maxBytes: scope.maxMessageBytes,
+      memory: scope.memory,
+      onMessage: (message, isOwn) => this.#add(message, isOwn),
+    });
+  }
+
+  /** Takes a part of the body. Throws a CodedError for what cannot be read or kept. */
+  read(bytes: Buffer): void {
+    this.#reader?.read(bytes);
+    // A stream's bytes are given back as its messages are taken.
+    if (!this.#isStream) this.#stream.consume(bytes.length);
+  }
+
+  /** The body is complete. */
+  end(): void {
+    if (this.#reader?.isWithin === true) {
+      this.#over(new CodedError('internal', 'the request ends within a message'));
+    } else {
+      this.#over('ended');
+    }
+  }
+
+  abort(): void {
+    this.#over(new CodedError('unavailable', 'the call is over'));
+  }
+
+  /** Gives back what it kept. */
+  close(): void {
+    this.abort();
+    this.#waiting = NONE;
+    this.#memory.giveBack(this.#charged);
+    this.#charged = 0;
+  }
+
+  /** The one message of a request that has one, once the body has ended. */
+  async only(): Promise<Buffer> {
+    while (this.#end === undefined) await this.#more();
+    if (this.#end !== 'ended') throw this.#end;
+    const [message] = this.#waiting;
+    if (message === undefined) throw new CodedError('internal', 'the request has no message');
+    this.#waiting = NONE;
+    return message;
+  }
+
+  /** Not a generator: whoever stops reading early must not thereby end the call. */
+  parsed(schema: DescMessage): AsyncIterable<object> {
+    return { [Symbol.asyncIterator]: () => ({ next: async () => await this.#next(schema) }) };
+  }
+
+  async #next(schema: DescMessage): Promise<IteratorResult<object, undefined>> {
+    for (;;) {
+      const message = (this.#waiting as Buffer[]).shift();
+      if (message !== undefined) {
+        this.#charge(-(message.length + WAITING_BYTES));
+        this.#stream.consume(PREFIX_BYTES + message.length);
+        return { value: fromBinary(schema, message), done: false };
+      }
+      if (this.#end === 'ended') return { value: undefined, done: true };
+      if (this.#end !== undefined) throw this.#end;
+      await this.#more();
+    }
+  }
+
+  #add(message: Buffer, isOwn: boolean): void {
+    if (!this.#isStream && this.#waiting.length > 0) {
+      throw new CodedError('internal', 'the request has more than one message');
+    }
+    // The one message of a body that is complete is read before anything else comes; any other
+    // would keep all that came with it.
+    const isRead = isOwn || (!this.#isStream && this.#stream.isRequestEnded);
+    if (!isRead || this.#isStream) this.#charge(message.length + WAITING_BYTES);
+    if (this.#waiting === NONE) this.#waiting = [];
+    (this.#waiting as Buffer[]).push(isRead ? message : copyOf(message));
+    this.#wakeUp();
+  }
+
+  #charge(bytes: number): void {
+    if (bytes > 0) this.#memory.take(bytes);
+    else this.#memory.giveBack(-bytes);
+    this.#charged += bytes;
+  }
+
+  #over(end: 'ended' | CodedError): void {
+    this.#end ??= end;
+    this.#reader?.release();
+    this.#reader = undefined;
+    this.#wakeUp();
+  }
+
+  async #more(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #wakeUp(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+}
+
+function copyOf(message: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(message.length);
+  copy.set(message);
+  return copy;
+}
