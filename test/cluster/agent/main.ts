@@ -4,6 +4,7 @@ import { get } from './get.ts';
 import { issuer } from './issuer.ts';
 import { knock } from './knock.ts';
 import { call, serve } from './mutual-tls.ts';
+import { oidc } from './oidc.ts';
 import { once } from './once.ts';
 import { emit } from './output.ts';
 import { watch } from './watch.ts';
@@ -13,6 +14,7 @@ type Command = (args: readonly string[], stop: AbortSignal) => Promise<number>;
 const COMMANDS: Readonly<Record<string, Command>> = {
   get,
   issuer,
+  oidc,
   once,
   serve,
   call,
