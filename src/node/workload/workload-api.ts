@@ -25,6 +25,7 @@ import {
   jwtIdentities,
   type ServedAnswer,
   sameBundles,
+  sameJwtBundles,
   x509Bundles,
   x509Svids,
 } from './workload-messages.ts';
@@ -99,7 +100,7 @@ type Projection<M> = {
 };
 const X509_SVIDS = { message: shared(x509Svids), same: Object.is };
 const X509_BUNDLES = { message: shared(x509Bundles), same: sameBundles };
-const JWT_BUNDLES = { message: shared(jwtBundles), same: sameBundles };
+const JWT_BUNDLES = { message: shared(jwtBundles), same: sameJwtBundles };
 
 /** One message, made and encoded once, for all streams that show the same answer. */
 function shared<M extends object>(make: (served: ServedAnswer) => M): (served: ServedAnswer) => M {
