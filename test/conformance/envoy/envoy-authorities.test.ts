@@ -1,4 +1,5 @@
-// Two Envoys that ask for their default validator, which knows one set of authorities.
+// Two Envoys that ask for their default validator, which knows one set of authorities and reads
+// revocation lists.
 
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
@@ -29,6 +30,24 @@ suite('Envoy with its default validator', { skip, timeout: FETCH_AND_RUN_MS }, (
     const { status, body } = await mesh.call('client');
     assert.equal(status, 200);
     assert.equal(callerOf(body).subjectAltName, `URI:${CLIENT}`);
+    assert.equal((await mesh.call('stranger')).status, 403);
+    assert.equal(await server.stat(/^sds\..*\.update_rejected$/), 0);
+  });
+
+  test('the certificate of a suspended peer is refused long before it expires', async () => {
+    mesh.dev.write(
+      'restriction.json',
+      JSON.stringify({
+        apiVersion: 'signet.dev/v1alpha1',
+        kind: 'IdentityRestriction',
+        metadata: { name: 'compromised' },
+        spec: { match: { spiffeID: CLIENT }, suspend: true },
+      }),
+    );
+    await server.until('it refuses the client', async () => {
+      const { status } = await mesh.call('client');
+      return status === 503 && (await server.stat(/\.ssl\.fail_verify_error$/)) > 0;
+    });
     assert.equal((await mesh.call('stranger')).status, 403);
     assert.equal(await server.stat(/^sds\..*\.update_rejected$/), 0);
   });
