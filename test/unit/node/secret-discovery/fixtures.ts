@@ -1,10 +1,10 @@
 // A pod's answer with real certificates, and secrets read back out of what is sent.
 
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { ServedIdentity, WorkloadBundle } from '../../../../src/node/svid/pod-answer.ts';
-import { P256_POINT_BYTES } from '../../../../src/node/svid/workload-key.ts';
+import { generateWorkloadKey } from '../../../../src/node/svid/workload-key.ts';
 import type { ServedAnswer } from '../../../../src/node/workload/workload-messages.ts';
 import { parseSpiffeId } from '../../../../src/spiffe/spiffe-id.ts';
 import {
@@ -33,15 +33,11 @@ export function bundleOf(authority: TestAuthority): WorkloadBundle {
   };
 }
 
-export function identity(path: string, more: Partial<ServedIdentity> = {}): ServedIdentity {
+export async function identity(path: string): Promise<ServedIdentity> {
   const spiffeId = parseSpiffeId(`spiffe://example.org${path}`);
-  const pair = generateKeyPairSync('ec', {
-    namedCurve: 'prime256v1',
-    publicKeyEncoding: { format: 'der', type: 'spki' },
-    privateKeyEncoding: { format: 'der', type: 'pkcs8' },
-  });
+  const key = await generateWorkloadKey('ec-p256');
   const issued = own.signer.issue({
-    publicKey: new Uint8Array(pair.publicKey.subarray(-P256_POINT_BYTES)),
+    publicKey: key.publicKey,
     spiffeId,
     notBefore: NOW - 60_000,
     notAfter: NOW + 3_600_000,
@@ -55,10 +51,9 @@ export function identity(path: string, more: Partial<ServedIdentity> = {}): Serv
     jwtSingleUse: false,
     sdsDenied: false,
     chain: new Uint8Array(Buffer.concat([issued.certificateDer, own.intermediate])),
-    key: new Uint8Array(pair.privateKey),
+    key: key.pkcs8,
     notBefore: issued.notBefore,
     notAfter: issued.notAfter,
-    ...more,
   };
 }
 

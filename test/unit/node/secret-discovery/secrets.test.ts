@@ -22,8 +22,9 @@ import {
   validatorBundles,
 } from './fixtures.ts';
 
-const a = identity('/a');
-const b = identity('/b');
+const a = await identity('/a');
+const b = await identity('/b');
+const renewed = await identity('/a');
 const both = served([a, b], [bundleOf(partner)]);
 
 function secretOf(name: string, answer: ServedAnswer, validation: Validation = 'spiffe') {
@@ -146,7 +147,7 @@ test('a digest differs when, and only when, what is handed out does', () => {
   const digest = (name: string, answer: ServedAnswer, validation: Validation = 'spiffe') =>
     secretOf(name, answer, validation).digest;
   assert.equal(digest('default', both), digest('default', served([a])));
-  assert.notEqual(digest('default', both), digest('default', served([identity('/a')])));
+  assert.notEqual(digest('default', both), digest('default', served([renewed])));
   assert.equal(digest('ROOTCA', both), digest('ROOTCA', served([b])));
   assert.notEqual(digest('ALL', both), digest('ALL', served([a])));
   assert.notEqual(digest('ROOTCA', both), digest('ROOTCA', both, 'authorities'));
