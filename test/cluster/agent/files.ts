@@ -58,6 +58,7 @@ function describeSet(directory: string, { chain, key, token }: FileSet) {
   const { mode, gid, uid } = statSync(join(directory, 'tls.key'));
   return {
     id: leaf.subjectAltName?.replace('URI:', ''),
+    serial: leaf.serialNumber,
     belongs: leaf.checkPrivateKey(createPrivateKey(key)),
     sub: claims['sub'],
     aud: claims['aud'],
