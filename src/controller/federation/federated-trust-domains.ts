@@ -30,6 +30,8 @@ export type FetchSettings = {
   readonly allow: readonly string[];
   /** Addresses where they never are. */
   readonly deny: readonly string[];
+  /** Where peers are on this machine: in tests. */
+  readonly allowsLoopback?: boolean;
   /** PEM file with the authorities of https_web endpoints; Node's own list when undefined. */
   readonly webCaFile?: string;
 };
@@ -62,8 +64,8 @@ export class FederatedTrustDomains {
     this.#options = options;
     const { context, authorities, events, settings } = options;
     const { client, clock, log, namespace, state } = context;
-    const { allow, deny, webCaFile } = settings;
-    const fetcher = new BundleFetcher({ rules: new AddressRules({ allow, deny }), clock });
+    const { webCaFile } = settings;
+    const fetcher = new BundleFetcher({ rules: new AddressRules(settings), clock });
     this.#federation = new Federation({
       ownTrustDomain: state.settings.trustDomain,
       servesClass: (className) => servesClass(state.settings, className),
