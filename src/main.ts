@@ -100,6 +100,22 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     },
   ],
   [
+    'oidc',
+    {
+      help: 'write the OpenID Connect documents of JWT-SVIDs into a directory',
+      load: async () => (await import('./cli/oidc.ts')).oidcCommand,
+      isLocal: true,
+    },
+  ],
+  [
+    'jwt',
+    {
+      help: 'show what a token says, and what a consumer would say to it',
+      load: async () => (await import('./cli/jwt.ts')).jwtCommand,
+      isLocal: true,
+    },
+  ],
+  [
     'check',
     {
       help: 'say what a cluster lacks, before or after an installation',

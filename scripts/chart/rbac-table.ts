@@ -33,7 +33,7 @@ const issuer = rulesOf('issuer', [
   ['cluster', '', ['pods', 'namespaces'], READ, 'which identities a pod has'],
   ['cluster', '', ['nodes', 'services'], READ, 'policies that read nodes or name Services'],
   ['cluster', 'discovery.k8s.io', ['endpointslices'], READ, 'the same'],
-  ['cluster', SPIRE, ['clusterspiffeids'], READ, 'the policies'],
+  ['cluster', SPIRE, ['clusterspiffeids', 'clusterstaticentries'], READ, 'the policies'],
   ['cluster', 'signet.dev', ['identityrestrictions'], READ, 'what takes identities away'],
   ['cluster', 'authentication.k8s.io', ['tokenreviews'], ['create'], 'who a node plugin is'],
   ['own', '', ['configmaps=signet-authority-state'], ['get'], 'which authorities there are'],

@@ -36,6 +36,10 @@ const FLAGS = {
     default: 'drop-in',
     help: 'what to do with what could be forged',
   },
+  'allow-keys-on-disk': {
+    type: 'boolean',
+    help: 'write files for pods that ask for them into the run directory, which may be on a disk',
+  },
   'oidc-listen': {
     type: 'string',
     help: 'serve OpenID Connect documents there, such as localhost:8443',
@@ -97,6 +101,7 @@ export const devCommand: Command = async (args, { out, err, clock, signal, envir
     clock,
     log: createLogger('dev', { level: flags['log-level'], destination }),
     version: VERSION,
+    allowKeysOnDisk: flags['allow-keys-on-disk'],
     ...(oidc === undefined ? {} : { oidc }),
     bundleEndpoint,
     listener: {

@@ -13,7 +13,6 @@ import { StatusObserver } from './status-sink.ts';
 import { Statuses } from './statuses.ts';
 import { Suspensions } from './suspensions.ts';
 import { TrustBundle } from './trust-bundle.ts';
-import { UnservedKinds } from './unserved-kinds.ts';
 import { WebhookAuthorities } from './webhook-authorities.ts';
 
 export type LeaderOptions = {
@@ -70,7 +69,6 @@ export async function lead(options: LeaderOptions, signal: AbortSignal): Promise
     isForeign,
     onPolicy: (object, conditions) => failures.policy(object, conditions),
   });
-  const unserved = new UnservedKinds({ context, sink, isForeign });
   const federated = { context, authorities, sink, events, isForeign, settings: federation };
   const looking: readonly Part[] = adopts ? [] : [(until) => foreign.run(until)];
   const trustBundle: readonly Part[] = publishes.trustBundle
@@ -85,7 +83,6 @@ export async function lead(options: LeaderOptions, signal: AbortSignal): Promise
     (until) => events.run(until),
     (until) => failures.run(until),
     (until) => sink.run(until),
-    (until) => unserved.run(until),
     (until) => new FederatedTrustDomains(federated).run(until),
     async (until) => {
       if (!adopts) await foreign.isThere.first(() => true, until);

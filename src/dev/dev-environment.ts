@@ -184,6 +184,7 @@ export class DevEnvironment {
         },
         clock,
         log,
+        allowKeysOnDisk: this.#options.allowKeysOnDisk ?? false,
         onReady: () => ready.resolve(),
       },
       signal,
@@ -225,8 +226,7 @@ export class DevEnvironment {
 
   *#runnablePods(): Iterable<RunnablePod> {
     for (const object of this.#store.objects('Pod')) {
-      const pod = readPod(object);
-      const runnable = runnablePod(pod, DRIVER_NAME);
+      const runnable = runnablePod(readPod(object), DRIVER_NAME);
       if (runnable !== undefined) yield runnable;
     }
   }

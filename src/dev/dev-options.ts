@@ -17,6 +17,8 @@ export type DevOptions = {
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
+  /** Default: false. Nothing here can mount memory, so files need it. */
+  readonly allowKeysOnDisk?: boolean;
   /** Left out: no OpenID Connect documents, and no `iss`. */
   readonly oidc?: DevOidc;
   /** Left out: the own bundle is not served to others. */
