@@ -189,7 +189,7 @@ test('FE-08, FE-28: the endpoint shows an X509-SVID that the authority role made
   assert.deepEqual(fetched.bundle.x509Authorities, authorities);
   assert.deepEqual([...fetched.bundle.jwtAuthorities.keys()], [...own.jwtAuthorities.keys()]);
   const secret = cluster.api.get(SECRETS, 'signet-bundle-endpoint', 'signet');
-  const { 'document.json': base64 = '' } = secret?.['data'] as Record<string, string>;
+  const { 'document.json': base64 = '' } = (secret?.['data'] ?? {}) as Record<string, string>;
   const leaf = JSON.parse(Buffer.from(base64, 'base64').toString()) as {
     certificate: string;
     notBefore: number;
