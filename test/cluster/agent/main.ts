@@ -5,6 +5,7 @@ import { get } from './get.ts';
 import { issuer } from './issuer.ts';
 import { knock } from './knock.ts';
 import { call, serve } from './mutual-tls.ts';
+import { oidc } from './oidc.ts';
 import { once } from './once.ts';
 import { emit } from './output.ts';
 import { watch } from './watch.ts';
@@ -15,6 +16,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   files,
   get,
   issuer,
+  oidc,
   once,
   serve,
   call,
