@@ -46,10 +46,11 @@ test('files are written, and follow restrictions within a second or two', async 
     readdirSync(directory)
       .filter((name) => !name.startsWith('..'))
       .toSorted();
-  await until(() => names().includes('aws-token'), PATIENCE_MS);
+  await until(() => names().includes('aws-token') && names().includes('crl.pem'), PATIENCE_MS);
   assert.deepEqual(names(), [
     'aws-token',
     'ca.crt',
+    'crl.pem',
     'jwt_bundle.json',
     'tls.crt',
     'tls.key',
@@ -65,7 +66,7 @@ test('files are written, and follow restrictions within a second or two', async 
   dev.write('restriction.json', restriction({ suspend: true }));
   await until(() => readdirSync(directory).length === 0, PATIENCE_MS);
   dev.remove('restriction.json');
-  await until(() => names().length === 6, PATIENCE_MS);
+  await until(() => names().length === 7, PATIENCE_MS);
   dev.remove('pod.json');
   await until(() => !existsSync(directory), PATIENCE_MS);
 });
