@@ -8,7 +8,10 @@ export type Rule = {
   /** `own`: in the namespace of the installation. */
   readonly scope: 'cluster' | 'own';
   /** A role of its own that exists only where this value of the chart is set. */
-  readonly when?: 'bundle.namespaces' | 'bundle.clusterTrustBundle';
+  readonly when?:
+    | 'bundle.namespaces'
+    | 'bundle.clusterTrustBundle'
+    | 'federation.bundleEndpoint.enabled';
   readonly group: string;
   readonly resources: readonly string[];
   readonly names?: readonly string[];
@@ -30,10 +33,11 @@ const issuer = rulesOf('issuer', [
   ['cluster', '', ['pods', 'namespaces'], READ, 'which identities a pod has'],
   ['cluster', '', ['nodes', 'services'], READ, 'policies that read nodes or name Services'],
   ['cluster', 'discovery.k8s.io', ['endpointslices'], READ, 'the same'],
-  ['cluster', SPIRE, ['clusterspiffeids'], READ, 'the policies'],
+  ['cluster', SPIRE, ['clusterspiffeids', 'clusterstaticentries'], READ, 'the policies'],
   ['cluster', 'signet.dev', ['identityrestrictions'], READ, 'what takes identities away'],
   ['cluster', 'authentication.k8s.io', ['tokenreviews'], ['create'], 'who a node plugin is'],
   ['own', '', ['configmaps=signet-authority-state'], ['get'], 'which authorities there are'],
+  ['own', '', ['configmaps=signet-federated-bundles'], ['get'], 'bundles of other trust domains'],
   [
     'own',
     '',
@@ -84,6 +88,13 @@ const controller = rulesOf('controller', [
   ],
   // Applied, not posted: then the API server knows the name when it decides whether to create.
   ['own', '', ['configmaps=signet-bundle'], ['create', 'patch'], 'publishes the bundle'],
+  [
+    'own',
+    '',
+    ['configmaps=signet-federated-bundles'],
+    ['get', 'create', 'patch'],
+    'bundles of other trust domains, which it alone writes',
+  ],
   ['own', '', ['secrets=signet-controller-serving'], ['get'], 'the key of its own certificate'],
 ]);
 
@@ -108,6 +119,21 @@ const bundles: readonly Rule[] = [
     ['cluster', CERTIFICATES, ['signers=signet.dev/spiffe'], ['attest'], 'the same'],
   ]).map((rule) => ({ ...rule, when: 'bundle.clusterTrustBundle' }) as const),
 ];
+
+const bundleEndpoint: readonly Rule[] = [
+  ...rulesOf('controller', [
+    [
+      'own',
+      '',
+      ['secrets=signet-bundle-endpoint'],
+      ['get'],
+      'the key of the X509-SVID of the bundle endpoint',
+    ],
+  ]),
+  ...rulesOf('authority', [
+    ['own', '', ['secrets=signet-bundle-endpoint'], ['get', 'patch'], 'the same; renews it'],
+  ]),
+].map((rule) => ({ ...rule, when: 'federation.bundleEndpoint.enabled' }) as const);
 
 const authority = rulesOf('authority', [
   [
@@ -166,6 +192,7 @@ export const RBAC_TABLE: readonly Rule[] = [
   ...issuer,
   ...controller,
   ...bundles,
+  ...bundleEndpoint,
   ...authority,
   ...check,
 ];

@@ -42,7 +42,7 @@ export async function clusterView(
     );
     const view = new IdentityView(identitySettings(flags));
     const loading = { view, reader, warn };
-    const stored = new Map((await loadPolicies(loading)).map((each) => [nameOf(each), each]));
+    const stored = await loadPolicies(loading);
     for (const each of objects) {
       if (!isIdentityObject(each)) {
         warn(`skipped: ${each.kind} ${each.name}`);
@@ -50,8 +50,8 @@ export async function clusterView(
       }
       const { kind, namespace, name, source } = each;
       const object =
-        kind === 'ClusterSPIFFEID'
-          ? asApplied(each.object, stored.get(name), context)
+        kind === 'ClusterSPIFFEID' || kind === 'ClusterStaticEntry'
+          ? asApplied(each.object, stored.get(`${kind}/${name}`), context)
           : each.object;
       const errors = view.apply({ kind, namespace, name, object });
       for (const error of errors) warn(`${source}: ${kind} ${name}: ${error}`);

@@ -18,6 +18,12 @@ export function renderingText({ entries, policies, failures }: Rendering): strin
     formatTable(
       ['POLICY', 'ACCEPTED', 'PODS', 'ENTRIES', 'FAILURES', 'MESSAGE'],
       policies.map(({ name, accepted, message, status }) => {
+        if ('rendered' in status) {
+          const [ready] = status.conditions;
+          const facts = [`${ready?.reason ?? ''}: ${ready?.message ?? ''}`, message];
+          const text = facts.filter((fact) => fact !== '').join('; ');
+          return [name, accepted ? 'yes' : 'no', '', status.set ? 'set' : 'not set', '', text];
+        }
         const stats = 'stats' in status ? status.stats : newTally();
         const failed = stats.podEntryRenderFailures + stats.entryFailures;
         const counts = [stats.podsSelected, stats.entriesToSet, failed].map(String);

@@ -4,6 +4,8 @@
 import { CodedError } from '../base/errors.ts';
 import { type FlagSpecs, flagsHelp, parseFlags } from '../base/flags.ts';
 import { validateClusterSpiffeId } from '../crds/admission/validate-cluster-spiffe-id.ts';
+import { validateClusterStaticEntry } from '../crds/admission/validate-other-kinds.ts';
+import { isIdentityObject } from '../dev/kinds.ts';
 import type { ManifestObject } from '../dev/read-manifests.ts';
 import type { Entry } from '../identity/candidate.ts';
 import type { IdentityView } from '../identity/identity-view.ts';
@@ -12,7 +14,8 @@ import { compareText, PARENT_ID_TEMPLATE } from '../identity/policy.ts';
 import { candidateMessage, policyFailures } from '../identity/policy-report.ts';
 import { type PolicyStatus, policyStatus } from '../identity/policy-status.ts';
 import type { Fate } from '../identity/settle.ts';
-import type { JsonObject } from '../template/json-value.ts';
+import { staticPolicyName } from '../identity/static-entry.ts';
+import { type StaticEntryStatus, staticEntryStatus } from '../identity/static-entry-status.ts';
 import { CONNECTION_FLAGS } from './cluster/connection.ts';
 import type { Command } from './command.ts';
 import {
@@ -73,7 +76,7 @@ export type RenderedEntry = {
 export type RenderedPolicy = {
   readonly name: string;
   /** As it would be written; empty for a policy that is not ours. */
-  readonly status: PolicyStatus | Record<string, never>;
+  readonly status: PolicyStatus | StaticEntryStatus | Record<string, never>;
   /** Whether admission would take it. */
   readonly accepted: boolean;
   readonly message: string;
@@ -144,11 +147,14 @@ export function render(
           compareText(a.namespace, b.namespace) ||
           compareText(a.pod, b.pod),
       ),
-    policies: [...policyObjects(objects)].map(([name, object]) => {
-      const findings = validateClusterSpiffeId(object, view.index.settings);
+    policies: [...policyObjects(objects)].map(([name, { kind, name: stored, object }]) => {
+      const isStatic = kind === 'ClusterStaticEntry';
+      const validate = isStatic ? validateClusterStaticEntry : validateClusterSpiffeId;
+      const findings = validate(object, view.index.settings);
+      const statusOf = isStatic ? staticEntryStatus : policyStatus;
       return {
         name,
-        status: policyStatus(view, name, { previous: [], now }) ?? {},
+        status: statusOf(view, stored, { previous: [], now }) ?? {},
         accepted: findings.errors.length === 0,
         message: [...findings.errors, ...findings.warnings].join('; '),
       };
@@ -177,9 +183,14 @@ function ofPolicies(objects: readonly ManifestObject[], rendering: Rendering): R
 }
 
 /** The policies by name; of one that is in several files, the last, as the view has it. */
-function policyObjects(objects: readonly ManifestObject[]): ReadonlyMap<string, JsonObject> {
-  const policies = objects.filter(({ kind }) => kind === 'ClusterSPIFFEID');
-  return new Map(policies.map(({ name, object }) => [name, object]));
+function policyObjects(objects: readonly ManifestObject[]): ReadonlyMap<string, ManifestObject> {
+  const policies = objects.filter(isIdentityObject);
+  return new Map(
+    policies.flatMap((each): readonly [string, ManifestObject][] => {
+      if (each.kind === 'ClusterStaticEntry') return [[staticPolicyName(each.name), each]];
+      return each.kind === 'ClusterSPIFFEID' ? [[each.name, each]] : [];
+    }),
+  );
 }
 
 const SHOWN: ReadonlySet<Fate> = new Set(['Served', 'SelectorMismatch', 'Undecidable']);
@@ -207,8 +218,12 @@ function toEntry(
     namespace: pod.object.namespace,
     pod: pod.object.name,
     spiffeID: entry.spiffeId,
-    parentID: parentIdOf(view, pod),
-    selectors: [`k8s:pod-uid:${pod.object.uid}`, ...entry.selectors],
+    ...(entry.scope === ''
+      ? {
+          parentID: parentIdOf(view, pod),
+          selectors: [`k8s:pod-uid:${pod.object.uid}`, ...entry.selectors],
+        }
+      : { parentID: entry.scope, selectors: entry.selectors }),
     dnsNames: entry.dnsNames,
     commonName: entry.commonName,
     x509SVIDTTL: policy.x509TtlSeconds,

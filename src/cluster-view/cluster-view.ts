@@ -31,11 +31,13 @@ export const COLLECTIONS: Readonly<Record<IdentityKind, string>> = {
   Service: '/api/v1/services',
   EndpointSlice: '/apis/discovery.k8s.io/v1/endpointslices',
   ClusterSPIFFEID: '/apis/spire.spiffe.io/v1alpha1/clusterspiffeids',
+  ClusterStaticEntry: '/apis/spire.spiffe.io/v1alpha1/clusterstaticentries',
   IdentityRestriction: '/apis/signet.dev/v1alpha1/identityrestrictions',
 };
 
 /** Followed from the start; pods once policies have said what is needed of them. */
-const FIRST = ['ClusterSPIFFEID', 'IdentityRestriction', 'Namespace'] as const;
+const POLICIES = ['ClusterSPIFFEID', 'ClusterStaticEntry'] as const;
+const FIRST = [...POLICIES, 'IdentityRestriction', 'Namespace'] as const;
 
 export class ClusterView {
   readonly #options: ClusterViewOptions;
@@ -112,14 +114,14 @@ export class ClusterView {
   #deliver(kind: IdentityKind, batch: KubeBatch): void {
     const changes = batch.changes.map((change): ObjectChange => ({ kind, ...change }));
     const passing: ObjectChange[] = [];
-    if (kind === 'ClusterSPIFFEID') for (const change of changes) this.#gate.take(change);
+    if (isPolicyKind(kind)) for (const change of changes) this.#gate.take(change);
     else passing.push(...changes);
     if (kind === 'IdentityRestriction') this.#noteRestrictions(changes);
     const synced = (other: IdentityKind) =>
       (other === kind && batch.isComplete) || this.#reflectors.get(other)?.isSynced === true;
     // A complete set of pods is always by the projection of now.
     if (kind === 'Pod' && batch.isComplete) this.#areWhole = true;
-    if (synced('ClusterSPIFFEID')) {
+    if (POLICIES.every(synced)) {
       this.#lookFurther();
       passing.push(...this.#gate.release((needs) => this.#isMet(needs, synced)));
     }
@@ -155,4 +157,8 @@ export class ClusterView {
       if (version > this.#restrictionVersion) this.#restrictionVersion = version;
     }
   }
+}
+
+function isPolicyKind(kind: IdentityKind): boolean {
+  return kind === 'ClusterSPIFFEID' || kind === 'ClusterStaticEntry';
 }

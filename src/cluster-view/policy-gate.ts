@@ -3,6 +3,7 @@
 
 import type { ObjectChange } from '../identity/identity-view.ts';
 import type { IdentitySettings } from '../identity/settings.ts';
+import { staticPolicyName } from '../identity/static-entry.ts';
 import { type PodNeeds, unionOf } from '../kube/watch/pod-projection.ts';
 import { needsOf, type OnDemandKind, type PolicyNeeds } from './policy-needs.ts';
 
@@ -31,18 +32,23 @@ export class PolicyGate {
 
   /** Takes in a change; a policy that is gone waits for nothing. */
   take(change: ObjectChange): void {
-    if (change.object === undefined) this.#needs.delete(change.name);
-    else this.#needs.set(change.name, needsOf(change.object, this.#settings));
-    this.#held.set(change.name, change);
+    const name = nameOf(change);
+    if (change.object === undefined) this.#needs.delete(name);
+    else this.#needs.set(name, needsOf(change.kind, change.object, this.#settings));
+    this.#held.set(name, change);
   }
 
   /** What may pass now, in the order in which it came. */
   release(isMet: (needs: PolicyNeeds) => boolean): readonly ObjectChange[] {
-    const passing = [...this.#held.values()].filter(({ name }) => {
-      const needs = this.#needs.get(name);
+    const passing = [...this.#held.values()].filter((change) => {
+      const needs = this.#needs.get(nameOf(change));
       return needs === undefined || isMet(needs);
     });
-    for (const { name } of passing) this.#held.delete(name);
+    for (const change of passing) this.#held.delete(nameOf(change));
     return passing;
   }
+}
+
+function nameOf({ kind, name }: ObjectChange): string {
+  return kind === 'ClusterStaticEntry' ? staticPolicyName(name) : name;
 }

@@ -28,6 +28,7 @@ export class ClusterState implements NamespaceLabels {
   readonly settings: IdentitySettings;
   /** As stored, by name; those of other classes included. */
   readonly policies = new Map<string, JsonObject>();
+  readonly staticEntries = new Map<string, JsonObject>();
   readonly restrictions = new Map<string, JsonObject>();
   /** Set with every change, and from time to time without one. */
   readonly changed = new Latest<true>();
@@ -82,6 +83,7 @@ export class ClusterState implements NamespaceLabels {
       const errors = this.identities.apply(change);
       const { kind, name, object } = change;
       if (kind === 'ClusterSPIFFEID') keep(this.policies, name, object);
+      if (kind === 'ClusterStaticEntry') keep(this.staticEntries, name, object);
       if (kind === 'IdentityRestriction') keep(this.restrictions, name, object);
       if (errors.length > 0) {
         this.#log.debug({ path: `${kind}/${name}`, message: errors.join('; ') }, 'A bad object');

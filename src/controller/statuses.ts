@@ -6,6 +6,7 @@ import { type Condition, setCondition } from '../crds/conditions.ts';
 import { parseIdentityRestriction } from '../crds/identity-restriction-policy.ts';
 import { policyStatus } from '../identity/policy-status.ts';
 import { isInForce } from '../identity/restrict.ts';
+import { staticEntryStatus } from '../identity/static-entry-status.ts';
 import type { JsonObject } from '../template/json-value.ts';
 import type { ControllerContext } from './controller-context.ts';
 import type { StatusSink } from './status-sink.ts';
@@ -21,6 +22,11 @@ export const POLICY: StatusKind = {
   apiVersion: 'spire.spiffe.io/v1alpha1',
   kind: 'ClusterSPIFFEID',
   collection: COLLECTIONS.ClusterSPIFFEID,
+};
+const STATIC_ENTRY: StatusKind = {
+  apiVersion: 'spire.spiffe.io/v1alpha1',
+  kind: 'ClusterStaticEntry',
+  collection: COLLECTIONS.ClusterStaticEntry,
 };
 export const RESTRICTION: StatusKind = {
   apiVersion: 'signet.dev/v1alpha1',
@@ -71,6 +77,7 @@ export class Statuses {
         setImmediate(resolve);
       });
     }
+    for (const object of state.staticEntries.values()) this.#staticEntry(object, seen);
     for (const object of state.restrictions.values()) this.#restriction(object, seen);
     for (const path of this.#known) if (!seen.has(path)) this.#forget(path);
   }
@@ -85,6 +92,18 @@ export class Statuses {
     if (status === undefined) return;
     onPolicy(object, status.conditions);
     if (isForeign(target.path)) return;
+    this.#known.add(target.path);
+    seen.add(target.path);
+    sink.set(target, { ...status } as unknown as JsonObject, storedStatusOf(object));
+  }
+
+  #staticEntry(object: JsonObject, seen: Set<string>): void {
+    const { context, sink, isForeign } = this.#options;
+    const target = targetOf(STATIC_ENTRY, object);
+    const previous = conditionsIn(object, ['Ready']);
+    const now = context.clock.now();
+    const status = staticEntryStatus(context.state.identities, target.name, { previous, now });
+    if (status === undefined || isForeign(target.path)) return;
     this.#known.add(target.path);
     seen.add(target.path);
     sink.set(target, { ...status } as unknown as JsonObject, storedStatusOf(object));

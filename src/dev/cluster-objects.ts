@@ -23,7 +23,6 @@ export type ClusterObjects = {
 const HARMLESS: ReadonlySet<string> = new Set([
   'AccessPolicy',
   'ServiceAccount',
-  'ClusterStaticEntry',
   'ClusterFederatedTrustDomain',
 ]);
 const NAMESPACED: ReadonlySet<string> = new Set(['Pod', 'Service', 'EndpointSlice']);

@@ -11,6 +11,7 @@ const GROUPS: ReadonlyMap<string, string> = new Map([
   ['Service', ''],
   ['EndpointSlice', 'discovery.k8s.io'],
   ['ClusterSPIFFEID', 'spire.spiffe.io'],
+  ['ClusterStaticEntry', 'spire.spiffe.io'],
   ['IdentityRestriction', 'signet.dev'],
 ] satisfies [IdentityKind, string][]);
 const WORKLOAD_GROUPS: ReadonlyMap<string, string> = new Map([

@@ -6,6 +6,11 @@ import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { ManifestObject } from './read-manifests.ts';
 
 const DEFAULT_TRUST_DOMAIN = 'dev.invalid';
+/** What says an ID, by kind. */
+const ID_FIELDS: ReadonlyMap<string, string> = new Map([
+  ['ClusterSPIFFEID', 'spiffeIDTemplate'],
+  ['ClusterStaticEntry', 'spiffeID'],
+]);
 const LITERAL = /^spiffe:\/\/([a-z0-9._-]+)(\/|$)/;
 
 /** Throws `invalid-argument` when `given` is not a trust domain. */
@@ -16,8 +21,10 @@ export function devTrustDomain(
   if (given !== undefined) return parseTrustDomain(given);
   const literal = new Set(
     manifests
-      .filter(({ kind }) => kind === 'ClusterSPIFFEID')
-      .map(({ object }) => LITERAL.exec(textIn(objectIn(object, 'spec'), 'spiffeIDTemplate'))?.[1])
+      .map(
+        ({ kind, object }) =>
+          LITERAL.exec(textIn(objectIn(object, 'spec'), ID_FIELDS.get(kind) ?? ''))?.[1],
+      )
       .filter((name) => name !== undefined),
   );
   const [only] = literal;

@@ -15,8 +15,9 @@ import {
 } from '../spiffe/spiffe-id.ts';
 import type { Template, TemplateData } from '../template/template.ts';
 import { checkCertificateNames, checkCommonName, commonNameFrom } from './certificate-names.ts';
+import { fixedCandidate, NOT_SCHEDULED, unknownNode } from './fixed-candidate.ts';
 import { checkForgeable } from './forgeable.ts';
-import { readsNode } from './policy.ts';
+import { type Policy, readsNode } from './policy.ts';
 import type { IdentitySettings } from './settings.ts';
 import {
   judgeSelectors,
@@ -36,7 +37,9 @@ export type CandidateReason =
 /** What the policy's templates made. */
 export type Entry = {
   readonly kind: 'entry';
-  readonly policy: ClusterSpiffeIdPolicy;
+  readonly policy: Policy;
+  /** '': this pod on its node, as policies have it; else the parent that a static entry names. */
+  readonly scope: string;
   readonly spiffeId: SpiffeId;
   /** Rendered workload selectors, each once, sorted. */
   readonly selectors: readonly string[];
@@ -49,7 +52,7 @@ export type Entry = {
 
 export type Failure = {
   readonly kind: 'failure';
-  readonly policy: ClusterSpiffeIdPolicy;
+  readonly policy: Policy;
   readonly reason: CandidateReason;
   readonly message: string;
 };
@@ -67,15 +70,15 @@ const NO_CLAIMS: Readonly<Record<string, string>> = {};
 const NO_VALUE = '<no value>';
 
 /** Never throws: what goes wrong for a pod is that pod's failure. */
-export function makeCandidate(policy: ClusterSpiffeIdPolicy, context: CandidateContext): Candidate {
+export function makeCandidate(policy: Policy, context: CandidateContext): Candidate {
+  if (policy.entry !== undefined) return fixedCandidate(policy, policy.entry, context);
   const { data, pod } = context;
   // Upstream counts this as a failure to render (compatibility A23).
   if (pod.nodeName === '') {
-    return { kind: 'failure', policy, reason: 'RenderFailed', message: 'the pod is not scheduled' };
+    return { kind: 'failure', policy, reason: 'RenderFailed', message: NOT_SCHEDULED };
   }
   if (data.node === undefined && readsNode(policy)) {
-    const message = `node "${pod.nodeName}" is not known yet`;
-    return { kind: 'failure', policy, reason: 'ViewBehind', message };
+    return { kind: 'failure', policy, reason: 'ViewBehind', message: unknownNode(pod) };
   }
   let reason: CandidateReason = 'RenderFailed';
   try {
@@ -100,7 +103,17 @@ export function makeCandidate(policy: ClusterSpiffeIdPolicy, context: CandidateC
     }
     const verdict = selectors.length === 0 ? 'holds' : judgeSelectors(selectors, context);
     const commonName = namedBy === undefined ? commonNameFrom(dnsNames, context.settings) : asked;
-    return { kind: 'entry', policy, spiffeId, selectors, verdict, dnsNames, commonName, jwtClaims };
+    return {
+      kind: 'entry',
+      policy,
+      scope: '',
+      spiffeId,
+      selectors,
+      verdict,
+      dnsNames,
+      commonName,
+      jwtClaims,
+    };
   } catch (thrown) {
     const { code, message } = CodedError.from(thrown);
     if (code === 'internal') throw thrown;

@@ -1,20 +1,21 @@
 // Why a pod has the identities it has, and why not others: for every policy the step at which it
 // ended, told by the same code that decides.
 
+import type { JsonObject } from '../template/json-value.ts';
 import type { Run } from '../template/provenance.ts';
-import type { IdentityView } from './identity-view.ts';
+import type { IdentityView, PolicyAside } from './identity-view.ts';
 import type { IndexedPod } from './indexed-pods.ts';
 import { type PodIdentity, type RefusalReason } from './pod-identity.ts';
-import { comparePreference, compareText } from './policy.ts';
+import { comparePreference, compareText, type FixedEntry } from './policy.ts';
 import type { Slot } from './policy-matcher.ts';
 import { candidateMessage } from './policy-report.ts';
 import { firstUnmet, formatRequirement } from './selectors.ts';
 import type { Fate } from './settle.ts';
+import { firstNotHolding } from './workload-selectors.ts';
 
 /** Why a policy did not even look at the pod. */
 export type Passed =
-  | 'ClassNotServed'
-  | 'Invalid'
+  | PolicyAside['reason']
   | 'NodePod'
   | 'NamespaceUnknown'
   | 'NamespaceIgnored'
@@ -126,6 +127,7 @@ function whyPassed(
   if (pod.isNodeOwned) return { outcome: 'NodePod', message: 'the pod was made by a node' };
   if (namespace === undefined)
     return { outcome: 'NamespaceUnknown', message: `${name} is not known` };
+  if (policy.entry !== undefined) return whyNotNamed(pod, policy.entry, namespace.verdicts.labels);
   if (namespace.isIgnored) return { outcome: 'NamespaceIgnored', message: `${name} is ignored` };
   const unmet = firstUnmet(policy.namespaceSelector, namespace.verdicts.labels);
   if (unmet !== undefined) {
@@ -135,4 +137,16 @@ function whyPassed(
   const missing = firstUnmet(policy.podSelector, labels);
   const rule = missing === undefined ? 'its pod selector' : formatRequirement(missing);
   return { outcome: 'PodNotSelected', message: `the pod does not meet ${rule}` };
+}
+
+function whyNotNamed(
+  { object }: IndexedPod,
+  { selectors }: FixedEntry,
+  namespaceLabels: JsonObject,
+): { outcome: Passed; message: string } {
+  const selector = firstNotHolding(selectors, { pod: object, namespaceLabels });
+  return {
+    outcome: 'PodNotSelected',
+    message: `selector "${selector}" does not hold for this pod`,
+  };
 }

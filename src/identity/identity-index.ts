@@ -2,7 +2,6 @@
 // what a change can affect is derived again, and the answer always equals a derivation from scratch.
 // Reading settles what is unsettled, so a burst of changes costs each pod one settlement.
 
-import type { ClusterSpiffeIdPolicy } from '../crds/cluster-spiffe-id-policy.ts';
 import type { TemplateData } from '../template/template.ts';
 import { type CandidateContext, makeCandidate } from './candidate.ts';
 import { type IndexedPod, IndexedPods } from './indexed-pods.ts';
@@ -16,7 +15,7 @@ import {
   type ServiceObject,
 } from './objects.ts';
 import { type RefusalReason, refusalOf } from './pod-identity.ts';
-import { comparePreference } from './policy.ts';
+import { comparePreference, type Policy } from './policy.ts';
 import { type NamespaceVerdicts, newVerdicts, PolicyMatcher, type Slot } from './policy-matcher.ts';
 import { NO_OUTCOME, PolicyTallies, type PolicyTally } from './policy-tally.ts';
 import { isSameSelection, selects } from './selectors.ts';
@@ -80,7 +79,7 @@ export class IdentityIndex {
   /** Sets or, with undefined, removes a node; what its kubelet reports all the time changes nothing. */
   setNode(name: string, node: NodeObject | undefined): void {
     const known = this.#nodes.get(name);
-    if (node !== undefined && known !== undefined && isSameNode(known, node)) return;
+    if (node && known && isSameNode(known, node)) return;
     if (node === undefined) this.#nodes.delete(name);
     else this.#nodes.set(name, node);
     for (const pod of this.pods.onNode(name)) this.#rederive(pod);
@@ -95,9 +94,9 @@ export class IdentityIndex {
   }
 
   /** Sets or, with undefined, removes a policy; only pods that either of the two selects are touched. */
-  setPolicy(name: string, policy: ClusterSpiffeIdPolicy | undefined): void {
+  setPolicy(name: string, policy: Policy | undefined): void {
     const before = this.matcher.get(name);
-    if (before !== undefined && policy !== undefined && isSameSelection(before.policy, policy)) {
+    if (before && policy && isSameSelection(before.policy, policy)) {
       this.#replace(before, policy);
       return;
     }
@@ -111,13 +110,14 @@ export class IdentityIndex {
     }
   }
 
-  /** The pods that a policy selects, outside ignored namespaces. */
+  /** The pods that a policy selects. */
   *podsOf(slot: Slot): Iterable<IndexedPod> {
     const { podSelector } = slot.policy;
     for (const pod of this.pods.meeting(slot.anchor)) {
-      const namespace = this.#selectableNamespace(pod);
-      if (namespace === undefined || !this.matcher.selectsNamespace(slot, namespace)) continue;
-      if (selects(podSelector, pod.object.labels)) yield pod;
+      const namespace = this.#namespaceOf(pod);
+      if (namespace === undefined || !isOpenTo(slot, namespace)) continue;
+      const isSelected = this.matcher.selectsNamespace(slot, namespace.verdicts);
+      if (isSelected && selects(podSelector, pod.object.labels)) yield pod;
     }
   }
 
@@ -152,7 +152,7 @@ export class IdentityIndex {
   }
 
   // Most edits leave the selectors alone, and so the pods.
-  #replace(slot: Slot, policy: ClusterSpiffeIdPolicy): void {
+  #replace(slot: Slot, policy: Policy): void {
     const before = slot.policy;
     slot.policy = policy;
     for (const pod of this.podsOf(slot)) {
@@ -180,22 +180,21 @@ export class IdentityIndex {
 
   #rederive(pod: IndexedPod): void {
     this.#unsettle(pod);
-    const namespace = this.#selectableNamespace(pod);
+    const namespace = this.#namespaceOf(pod);
     if (namespace === undefined) {
       pod.candidates = [];
       return;
     }
     const context = this.#contextOf(pod);
-    pod.candidates = this.matcher
-      .match(pod.object.labels, namespace)
+    const matching = this.matcher.match(pod.object, namespace.verdicts);
+    const slots = namespace.isIgnored ? matching.filter(({ policy }) => policy.entry) : matching;
+    pod.candidates = slots
       .toSorted((a, b) => comparePreference(a.policy, b.policy))
       .map(({ policy }) => makeCandidate(policy, context));
   }
 
-  #selectableNamespace(pod: IndexedPod): NamespaceVerdicts | undefined {
-    const namespace = this.#namespaces.get(pod.object.namespace);
-    if (namespace === undefined || namespace.isIgnored || pod.isNodeOwned) return undefined;
-    return namespace.verdicts;
+  #namespaceOf(pod: IndexedPod): IndexedNamespace | undefined {
+    return pod.isNodeOwned ? undefined : this.#namespaces.get(pod.object.namespace);
   }
 
   /** What the templates of policies see of a pod. */
@@ -206,14 +205,13 @@ export class IdentityIndex {
   }
 
   #contextOf(pod: IndexedPod): CandidateContext {
-    const { settings } = this;
     const { object } = pod;
     return {
-      settings,
+      settings: this.settings,
       pod: object,
       namespaceLabels: this.#namespaces.get(object.namespace)?.verdicts.labels ?? {},
       data: this.dataOf(pod),
-      serviceNames: () => this.#serviceNames.namesOf(object, settings),
+      serviceNames: () => this.#serviceNames.namesOf(object, this.settings),
     };
   }
 
@@ -244,4 +242,9 @@ export class IdentityIndex {
     if (pod.isNodeOwned) return 'NodePod';
     return this.#namespaces.has(pod.object.namespace) ? refusalOf(fates) : 'ViewBehind';
   }
+}
+
+// Only a ClusterSPIFFEID looks at namespaces, ignored ones included (compatibility G3).
+function isOpenTo({ policy }: Slot, { isIgnored }: IndexedNamespace): boolean {
+  return !isIgnored || policy.entry !== undefined;
 }

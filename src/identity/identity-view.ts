@@ -3,9 +3,10 @@
 // reason, and serve nobody.
 
 import { CodedError } from '../base/errors.ts';
-import type { ClusterSpiffeIdPolicy } from '../crds/cluster-spiffe-id-policy.ts';
 import { parseClusterSpiffeId } from '../crds/cluster-spiffe-id-policy.ts';
+import { parseClusterStaticEntry } from '../crds/cluster-static-entry.ts';
 import { parseIdentityRestriction } from '../crds/identity-restriction-policy.ts';
+import type { ParseResult } from '../crds/parse-result.ts';
 import type { JsonObject } from '../template/json-value.ts';
 import { IdentityIndex } from './identity-index.ts';
 import {
@@ -20,6 +21,8 @@ import {
 import { type PodDecision, type RefusalReason, toIdentities } from './pod-identity.ts';
 import { Restrictions } from './restrictions.ts';
 import { type IdentitySettings, servesClass } from './settings.ts';
+import { StaticEntries } from './static-entries.ts';
+import { type Standing, staticPolicyName } from './static-entry.ts';
 
 /** The kinds that identities depend on. */
 export const IDENTITY_KINDS = [
@@ -29,6 +32,7 @@ export const IDENTITY_KINDS = [
   'Service',
   'EndpointSlice',
   'ClusterSPIFFEID',
+  'ClusterStaticEntry',
   'IdentityRestriction',
 ] as const;
 export type IdentityKind = (typeof IDENTITY_KINDS)[number];
@@ -45,13 +49,17 @@ export type ObjectChange = {
 /** A policy that is not in the index, and why. */
 export type PolicyAside = {
   readonly name: string;
-  readonly reason: 'ClassNotServed' | 'Invalid';
+  readonly reason: 'ClassNotServed' | 'Invalid' | AsideReason;
   readonly message: string;
   readonly generation: number;
 };
 
+/** Why a static entry serves no pod at all. */
+export type AsideReason = 'EntryRefused' | 'Unsupported' | 'NoNode' | 'NodeAlias';
+
 export class IdentityView {
   readonly index: IdentityIndex;
+  readonly staticEntries: StaticEntries;
   readonly restrictions = new Restrictions();
   readonly #settings: IdentitySettings;
   readonly #podUids = new Map<string, string>();
@@ -61,6 +69,7 @@ export class IdentityView {
   constructor(settings: IdentitySettings) {
     this.#settings = settings;
     this.index = new IdentityIndex(settings);
+    this.staticEntries = new StaticEntries(settings);
   }
 
   /** Policies that serve nobody: of a class that is not ours, or broken. */
@@ -89,6 +98,8 @@ export class IdentityView {
           return [];
         case 'ClusterSPIFFEID':
           return this.#applyPolicy(name, object);
+        case 'ClusterStaticEntry':
+          return this.#applyStaticEntry(name, object);
         case 'IdentityRestriction':
           return this.#applyRestriction(name, object);
       }
@@ -141,30 +152,53 @@ export class IdentityView {
   }
 
   #applyPolicy(name: string, object: JsonObject | undefined): readonly string[] {
-    const { policy, aside } = this.#readPolicy(name, object);
-    if (aside === undefined) this.#aside.delete(name);
-    else this.#aside.set(name, aside);
-    this.index.setPolicy(name, policy);
+    const { claimNames } = this.#settings;
+    const { value, aside } = this.#read(name, object, (stored) =>
+      parseClusterSpiffeId(stored, claimNames),
+    );
+    this.#setAside(name, aside);
+    this.index.setPolicy(name, value);
     return aside?.reason === 'Invalid' ? [aside.message] : [];
   }
 
-  #readPolicy(
+  #applyStaticEntry(name: string, object: JsonObject | undefined): readonly string[] {
+    const policyName = staticPolicyName(name);
+    const { value, aside } = this.#read(policyName, object, parseClusterStaticEntry);
+    for (const each of this.staticEntries.set(name, value)) {
+      const known = this.staticEntries.get(each);
+      const standing = known?.standing;
+      const generation = known?.entry.generation ?? 0;
+      this.#setAside(
+        staticPolicyName(each),
+        each === name && aside !== undefined ? aside : asideOf(each, standing, generation),
+      );
+      const policy = standing?.kind === 'policy' ? standing.policy : undefined;
+      this.index.setPolicy(staticPolicyName(each), policy);
+    }
+    return aside?.reason === 'Invalid' ? [aside.message] : [];
+  }
+
+  #setAside(name: string, aside: PolicyAside | undefined): void {
+    if (aside === undefined) this.#aside.delete(name);
+    else this.#aside.set(name, aside);
+  }
+
+  #read<T>(
     name: string,
     object: JsonObject | undefined,
-  ): { policy?: ClusterSpiffeIdPolicy; aside?: PolicyAside } {
-    if (object === undefined) return {};
+    parse: (object: JsonObject) => ParseResult<T>,
+  ): { value: T | undefined; aside?: PolicyAside } {
+    if (object === undefined) return { value: undefined };
     const className = textIn(objectIn(object, 'spec'), 'className');
     const generation = Number(objectIn(object, 'metadata')['generation'] ?? 0);
     // Another class is somebody else's: not even its mistakes are ours to report.
     if (!servesClass(this.#settings, className)) {
       const message = className === '' ? 'has no class' : `is of class "${className}"`;
-      return { aside: { name, reason: 'ClassNotServed', message, generation } };
+      return { value: undefined, aside: { name, reason: 'ClassNotServed', message, generation } };
     }
-    const { value, errors } = parseClusterSpiffeId(object, this.#settings.claimNames);
-    if (value === undefined) {
-      return { aside: { name, reason: 'Invalid', message: errors.join('; '), generation } };
-    }
-    return { policy: value };
+    const { value, errors } = parse(object);
+    if (value !== undefined) return { value };
+    return { value, aside: { name, reason: 'Invalid', message: errors.join('; '), generation } };
   }
 
   #applyRestriction(name: string, object: JsonObject | undefined): readonly string[] {
@@ -179,6 +213,17 @@ export class IdentityView {
       if (isConcerned(pod.object)) this.index.markChanged(pod.object.uid);
     }
   }
+}
+
+function asideOf(
+  name: string,
+  standing: Standing | undefined,
+  generation: number,
+): PolicyAside | undefined {
+  if (standing === undefined || standing.kind === 'policy') return undefined;
+  const { reason, message } =
+    standing.kind === 'none' ? standing : { reason: 'NodeAlias' as const, message: 'names nodes' };
+  return { name: staticPolicyName(name), reason, message, generation };
 }
 
 /** What identifies an object in a change. */

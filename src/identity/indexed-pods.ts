@@ -3,7 +3,7 @@
 import { addTo, type MultiMap, removeFrom } from '../base/multi-map.ts';
 import type { Requirement } from '../crds/label-selector.ts';
 import type { Candidate } from './candidate.ts';
-import { isNodeOwned, type PodObject } from './objects.ts';
+import { indexedValue, isNodeOwned, type PodObject } from './objects.ts';
 import type { RefusalReason } from './pod-identity.ts';
 import { comparePreference } from './policy.ts';
 import type { Fate, Winner } from './settle.ts';
@@ -52,7 +52,7 @@ export class IndexedPods {
   readonly #byUid = new Map<string, IndexedPod>();
   readonly #byNamespace: MultiMap<string, IndexedPod> = new Map();
   readonly #byNode: MultiMap<string, IndexedPod> = new Map();
-  /** Label key → value → pods, for keys that were asked for. */
+  /** Key of a label or attribute → value → pods, for keys that were asked for. */
   readonly #byLabel = new Map<string, MultiMap<string, IndexedPod>>();
 
   get all(): Iterable<IndexedPod> {
@@ -91,7 +91,7 @@ export class IndexedPods {
     move(this.#byNamespace, known, [before.namespace, object.namespace]);
     move(this.#byNode, known, [before.nodeName || undefined, object.nodeName || undefined]);
     for (const [key, values] of this.#byLabel) {
-      move(values, known, [labelOf(before, key), labelOf(object, key)]);
+      move(values, known, [indexedValue(before, key), indexedValue(object, key)]);
     }
     return known;
   }
@@ -113,11 +113,13 @@ export class IndexedPods {
   }
 
   #unlink(pod: IndexedPod): void {
-    const { namespace, nodeName, labels } = pod.object;
+    const { object } = pod;
+    const { namespace, nodeName } = object;
     removeFrom(this.#byNamespace, namespace, pod);
     removeFrom(this.#byNode, nodeName, pod);
     for (const [key, values] of this.#byLabel) {
-      if (Object.hasOwn(labels, key)) removeFrom(values, labels[key] as string, pod);
+      const value = indexedValue(object, key);
+      if (value !== undefined) removeFrom(values, value, pod);
     }
   }
 
@@ -133,7 +135,7 @@ export class IndexedPods {
 }
 
 function link(values: MultiMap<string, IndexedPod>, key: string, pod: IndexedPod): void {
-  const value = labelOf(pod.object, key);
+  const value = indexedValue(pod.object, key);
   if (value !== undefined) addTo(values, value, pod);
 }
 
@@ -146,10 +148,6 @@ function move(
   if (from === to) return;
   if (from !== undefined) removeFrom(sets, from, pod);
   if (to !== undefined) addTo(sets, to, pod);
-}
-
-function labelOf({ labels }: PodObject, key: string): string | undefined {
-  return Object.hasOwn(labels, key) ? (labels[key] as string) : undefined;
 }
 
 function* union(sets: Iterable<Iterable<IndexedPod>>): Iterable<IndexedPod> {

@@ -144,6 +144,33 @@ export function isSameLabels(a: JsonObject, b: JsonObject): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
+/**
+ * What a pod has under a key that policies hang on: a label, or, by a key that no label can have, an
+ * attribute that selectors of static entries name.
+ */
+export function indexedValue(pod: PodObject, key: string): string | undefined {
+  const { labels } = pod;
+  if (key.startsWith(':')) return ATTRIBUTES.get(key)?.(pod);
+  return Object.hasOwn(labels, key) ? (labels[key] as string) : undefined;
+}
+
+export const POD_UID = ':uid';
+export const POD_NAME = ':name';
+export const POD_NAMESPACE = ':namespace';
+export const POD_ACCOUNT = ':account';
+/** `namespace/name` of the ServiceAccount. */
+export const POD_FULL_ACCOUNT = ':full-account';
+export const POD_NODE = ':node';
+
+const ATTRIBUTES: ReadonlyMap<string, (pod: PodObject) => string> = new Map([
+  [POD_UID, ({ uid }) => uid],
+  [POD_NAME, ({ name }) => name],
+  [POD_NAMESPACE, ({ namespace }) => namespace],
+  [POD_ACCOUNT, ({ serviceAccount }) => serviceAccount],
+  [POD_FULL_ACCOUNT, ({ namespace, serviceAccount }) => `${namespace}/${serviceAccount}`],
+  [POD_NODE, ({ nodeName }) => nodeName],
+] satisfies [string, (pod: PodObject) => string][]);
+
 function readable({ uid, metadata, spec }: NodeObject): JsonObject {
   return { uid, labels: metadata['labels'], annotations: metadata['annotations'], spec };
 }

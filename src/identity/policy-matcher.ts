@@ -2,15 +2,16 @@
 // of its pod selector that few pods meet; a pod probes each label key that policies hang on once and
 // verifies the few that are left. What a namespace's labels decide is remembered per namespace.
 
-import type { ClusterSpiffeIdPolicy } from '../crds/cluster-spiffe-id-policy.ts';
 import type { Requirement } from '../crds/label-selector.ts';
 import type { JsonObject } from '../template/json-value.ts';
+import { indexedValue, type PodObject } from './objects.ts';
+import type { Policy } from './policy.ts';
 import { selects } from './selectors.ts';
 
 /** A policy in the matcher. */
 export type Slot = {
   /** Replaced only by one that selects the same. */
-  policy: ClusterSpiffeIdPolicy;
+  policy: Policy;
   /** Index into the verdicts of namespaces. */
   readonly index: number;
   /** What it hangs on: a key with values, a key alone, or nothing. */
@@ -48,7 +49,7 @@ export class PolicyMatcher {
   }
 
   /** Adds a policy whose name is not in use. */
-  add(policy: ClusterSpiffeIdPolicy): Slot {
+  add(policy: Policy): Slot {
     const index = this.#free.pop() ?? this.#size++;
     this.#count(policy, 1);
     const slot = { policy, index, anchor: this.#chooseAnchor(policy) };
@@ -68,8 +69,9 @@ export class PolicyMatcher {
     return slot;
   }
 
-  /** The policies that select a pod with these labels, in no order. */
-  match(labels: JsonObject, namespace: NamespaceVerdicts): Slot[] {
+  /** The policies that select a pod, in no order. */
+  match(pod: PodObject, namespace: NamespaceVerdicts): Slot[] {
+    const { labels } = pod;
     const found: Slot[] = [];
     const consider = (slot: Slot) => {
       if (this.selectsNamespace(slot, namespace) && selects(slot.policy.podSelector, labels)) {
@@ -77,7 +79,8 @@ export class PolicyMatcher {
       }
     };
     for (const [key, values] of this.#byValue) {
-      if (Object.hasOwn(labels, key)) values.get(labels[key] as string)?.forEach(consider);
+      const value = indexedValue(pod, key);
+      if (value !== undefined) values.get(value)?.forEach(consider);
     }
     for (const [key, slots] of this.#byKey) {
       if (Object.hasOwn(labels, key)) slots.forEach(consider);
@@ -107,8 +110,8 @@ export class PolicyMatcher {
     if (slot.anchor === undefined) namespace.residual = undefined;
   }
 
-  #chooseAnchor({ podSelector }: ClusterSpiffeIdPolicy): Requirement | undefined {
-    const requirements = podSelector?.requirements ?? [];
+  #chooseAnchor(policy: Policy): Requirement | undefined {
+    const requirements = anchorsOf(policy);
     let best: Requirement | undefined;
     let bestDemand = Number.POSITIVE_INFINITY;
     for (const requirement of requirements) {
@@ -135,8 +138,8 @@ export class PolicyMatcher {
     if (byValue?.size === 0) this.#byValue.delete(key);
   }
 
-  #count({ podSelector }: ClusterSpiffeIdPolicy, by: 1 | -1): void {
-    for (const { key, operator, values } of podSelector?.requirements ?? []) {
+  #count(policy: Policy, by: 1 | -1): void {
+    for (const { key, operator, values } of anchorsOf(policy)) {
       if (operator !== 'In') continue;
       for (const value of values) {
         const demand = this.#demandOf(key, value) + by;
@@ -153,6 +156,10 @@ export class PolicyMatcher {
 
 export function newVerdicts(labels: JsonObject): NamespaceVerdicts {
   return { labels, verdicts: [], residual: undefined };
+}
+
+function anchorsOf({ entry, podSelector }: Policy): readonly Requirement[] {
+  return entry?.anchors ?? podSelector?.requirements ?? [];
 }
 
 function demandKey(key: string, value: string): string {

@@ -68,8 +68,13 @@ type Message = (selector: string | undefined, entry: Entry) => string;
 
 const MESSAGES: ReadonlyMap<Fate | undefined, Message> = new Map<Fate | undefined, Message>([
   ['Undecidable', (selector) => `selector "${selector}" cannot be decided for a whole pod`],
-  ['SelectorMismatch', (selector) => `selector "${selector}" does not hold for this pod`],
+  ['SelectorMismatch', (selector) => mismatch(selector)],
   ['ViewBehind', () => "what another policy's templates read is not known yet"],
   ['Masked', (_, { spiffeId }) => `an older policy makes the same entry ${spiffeId}`],
   ['FallbackUnused', () => 'a fallback, and another policy serves this pod'],
 ]);
+
+function mismatch(selector: string | undefined): string {
+  if (selector === undefined) return 'its node is none of those that parentID stands for';
+  return `selector "${selector}" does not hold for this pod`;
+}

@@ -24,6 +24,7 @@ export function firstUnmet(
 type Selection = {
   readonly podSelector: LabelSelector | undefined;
   readonly namespaceSelector: LabelSelector | undefined;
+  readonly entry?: { readonly anchors: readonly Requirement[] };
 };
 
 /** Whether two policies have the very same selectors. */
@@ -31,8 +32,8 @@ export function isSameSelection(a: Selection, b: Selection): boolean {
   return selectionText(a) === selectionText(b);
 }
 
-function selectionText({ podSelector, namespaceSelector }: Selection): string {
-  return JSON.stringify([podSelector, namespaceSelector]);
+function selectionText({ podSelector, namespaceSelector, entry }: Selection): string {
+  return JSON.stringify([podSelector, namespaceSelector, entry?.anchors]);
 }
 
 export function formatRequirement({ key, operator, values }: Requirement): string {

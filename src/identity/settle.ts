@@ -83,7 +83,8 @@ function leaveFallbacks(candidates: readonly Candidate[], fates: Fate[]): void {
   let isServed = false;
   for (let at = 0; at < candidates.length; at += 1) {
     if (candidates[at]?.policy.isFallback === true) hasFallback = true;
-    else if (fates[at] === 'Served') isServed = true;
+    // Static entries are no policies about pods, and stand beside a fallback (compatibility A13).
+    else if (fates[at] === 'Served' && candidates[at]?.policy.entry === undefined) isServed = true;
   }
   if (!hasFallback || !isServed) return;
   for (let at = 0; at < candidates.length; at += 1) {
@@ -133,10 +134,11 @@ function sameAs(winner: Entry, masked: readonly Entry[]): readonly Entry[] {
   return same.length === 0 ? NO_ENTRIES : same;
 }
 
-// The parent is the pod's node and so the same for all (compatibility R3).
+// The parent of what policies make is the pod's node and so the same for all (compatibility R3).
 function isSameEntry(a: Entry, b: Entry): boolean {
   return (
     a.spiffeId === b.spiffeId &&
+    a.scope === b.scope &&
     a.selectors.length === b.selectors.length &&
     a.selectors.every((selector, index) => selector === b.selectors[index])
   );

@@ -34,6 +34,12 @@ export function firstNotHolding(
   return selectors[failing === -1 ? verdicts.indexOf('undecidable') : failing];
 }
 
+/** Whether selectors of this type and name are ever decided by a pod. */
+export function isDecidable(selector: string): boolean {
+  const [type, name] = splitTwice(selector);
+  return type === 'k8s' && DECIDERS.has(name);
+}
+
 function judge(selector: string, subject: SelectorSubject): SelectorVerdict {
   const [type, name, value] = splitTwice(selector);
   const decide = type === 'k8s' ? DECIDERS.get(name) : undefined;
@@ -104,7 +110,8 @@ function containers(pod: PodObject, field: 'containers' | 'initContainers'): rea
   return Array.isArray(list) ? (list as readonly JsonObject[]) : [];
 }
 
-function splitTwice(selector: string): [string, string, string] {
+/** Type, name and value of a selector; '' for what it does not have. */
+export function splitTwice(selector: string): [string, string, string] {
   const first = selector.indexOf(':');
   const second = selector.indexOf(':', first + 1);
   if (second === -1) return [selector.slice(0, first), selector.slice(first + 1), ''];

@@ -2,6 +2,7 @@
 // author still looks; and warns where an identity reaches further than the pod's author may think.
 
 import { CodedError } from '../base/errors.ts';
+import { fileAttributeError } from '../base/file-attributes.ts';
 import { type JsonValue, ownValue } from '../template/json-value.ts';
 import { type AdmissionAnswer, answer } from './admission-answer.ts';
 import {
@@ -14,6 +15,7 @@ import {
   parseAdmissionPod,
 } from './admission-pod.ts';
 import { formatField, type JsonPath } from './json-path.ts';
+import { judgeFiles } from './validate-files.ts';
 import { VOLUME_ATTRIBUTES } from './volume-attributes.ts';
 import type { WebhookSettings } from './webhook-settings.ts';
 
@@ -30,11 +32,13 @@ export function validatePod(
     const pod = parseAdmissionPod(request.pod);
     const volumes = driverVolumes(pod, settings.driverName);
     if (volumes.length === 0) return answer([], []);
+    const files = judgeFiles(pod, volumes);
     const errors = [
       ...volumes.flatMap(volumeErrors),
       ...pod.containers.flatMap((container) => mountErrors(container, volumes)),
+      ...files.errors,
     ];
-    return answer(errors, podWarnings(pod));
+    return answer(errors, [...podWarnings(pod), ...files.warnings]);
   } catch (thrown) {
     if (thrown instanceof CodedError) return answer([thrown.message], []);
     throw thrown;
@@ -61,7 +65,11 @@ function volumeErrors({ path, csi = {} }: AdmissionVolume): readonly string[] {
 }
 
 function attributeErrors(path: JsonPath, value: JsonValue | undefined): readonly string[] {
-  const allowed = VOLUME_ATTRIBUTES.get(String(path.at(-1)));
+  const name = String(path.at(-1));
+  const fileError = typeof value === 'string' ? fileAttributeError(name, value) : undefined;
+  if (fileError === null) return [];
+  if (fileError !== undefined) return [`${formatField(path)}: ${fileError}`];
+  const allowed = VOLUME_ATTRIBUTES.get(name);
   if (allowed === undefined) return [`${formatField(path)}: unknown volume attribute`];
   if (typeof value === 'string' && allowed.includes(value)) return [];
   return [`${formatField(path)}: must be one of ${allowed.join(', ')}`];

@@ -14,13 +14,21 @@ export type Loading = {
 };
 
 export const POLICIES_PATH = '/apis/spire.spiffe.io/v1alpha1/clusterspiffeids';
+const STATIC_ENTRIES_PATH = '/apis/spire.spiffe.io/v1alpha1/clusterstaticentries';
 export const RESTRICTIONS_PATH = '/apis/signet.dev/v1alpha1/identityrestrictions';
 
-/** Every policy and every restriction. */
-export async function loadPolicies(loading: Loading): Promise<readonly JsonObject[]> {
-  const policies = await loadList(loading, 'ClusterSPIFFEID', POLICIES_PATH);
+/** Every policy, static entry and restriction; returns what gives identities, by kind and name. */
+export async function loadPolicies(loading: Loading): Promise<ReadonlyMap<string, JsonObject>> {
+  const given = new Map<string, JsonObject>();
+  for (const [kind, path] of [
+    ['ClusterSPIFFEID', POLICIES_PATH],
+    ['ClusterStaticEntry', STATIC_ENTRIES_PATH],
+  ] as const) {
+    for (const each of await loadList(loading, kind, path))
+      given.set(`${kind}/${nameOf(each)}`, each);
+  }
   await loadList(loading, 'IdentityRestriction', RESTRICTIONS_PATH);
-  return policies;
+  return given;
 }
 
 /** One pod, its namespace, its node, and its namespace's Services where a policy reads them. */

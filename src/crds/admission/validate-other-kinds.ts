@@ -46,7 +46,11 @@ export function validateClusterStaticEntry(
       }
       warnWithoutEffect('spec.admin', entry.isAdmin, findings);
       warnWithoutEffect('spec.downstream', entry.isDownstream, findings);
-      warnWithoutEffect('spec.storeSVID', entry.isStored, findings);
+      if (entry.isStored) findings.warn('spec.storeSVID', 'SVIDs are stored nowhere: not served');
+      for (const [index, selector] of entry.selectors.entries()) {
+        if (/^k8s(_psat)?:/.test(selector)) continue;
+        findings.warn(`spec.selectors[${index}]`, `"${selector}" names no pod: not served`);
+      }
     },
   });
 }

@@ -12,6 +12,7 @@ import { CodedError } from '../../base/errors.ts';
  * - `issuing-keys`: intermediates and JWT keys, read by the issuer.
  * - `revocations`: public, see RevocationDocument; written by issuers.
  * - `issuer-serving`, `controller-serving`: the own TLS certificate, with its key, of each, read by it.
+ * - `bundle-endpoint`: the X509-SVID, with its key, of the bundle endpoint, read by the controller.
  */
 export type DocumentName =
   | 'state'
@@ -22,7 +23,7 @@ export type DocumentName =
   | 'revocations'
   | ServingDocumentName;
 
-export type ServingDocumentName = 'issuer-serving' | 'controller-serving';
+export type ServingDocumentName = 'issuer-serving' | 'controller-serving' | 'bundle-endpoint';
 
 export type StoredDocument = { readonly version: string; readonly value: unknown };
 

@@ -18,6 +18,8 @@ beforeEach(async () => {
 afterEach(async () => await cluster.stop());
 
 type Status = {
+  rendered?: boolean;
+  set?: boolean;
   stats?: Record<string, number>;
   conditions?: { type: string; status: string; reason: string; message: string }[];
 };
@@ -101,15 +103,32 @@ test('G4: objects of another class are never touched', async () => {
   );
 });
 
+test('B11–B13: static entries say whether they are in effect, now and after edits', async () => {
+  const NODES = 'spiffe://example.org/nodes';
+  const set = (name: string, spec: Record<string, unknown>) =>
+    cluster.api.set(STATIC_ENTRIES, {
+      metadata: { name, uid: name },
+      spec: { spiffeID: `spiffe://example.org/${name}`, parentID: NODES, ...spec },
+    });
+  const parentID = 'spiffe://example.org/spire/server';
+  set('nodes', { parentID, selectors: ['k8s_psat:cluster:cluster'] });
+  set('batch', { selectors: ['unix:uid:1'] });
+  addPod('web');
+  cluster.launch();
+  const reason = (name: string) => conditionOf(STATIC_ENTRIES, name)?.reason;
+  await cluster.until(() => reason('batch') === 'Unsupported' && reason('nodes') === 'NodeAlias');
+  const { conditions: _, ...facts } = statusOf(STATIC_ENTRIES, 'batch') ?? {};
+  assert.deepEqual(facts, { rendered: true, masked: false, set: false, observedGeneration: 0 });
+  const selectors = ['k8s:pod-name:web'];
+  set('batch', { selectors });
+  await cluster.until(() => reason('batch') === 'Serving');
+  assert.equal(statusOf(STATIC_ENTRIES, 'batch')?.set, true);
+  set('batch', { spiffeID: 'no ID', selectors });
+  await cluster.until(() => reason('batch') === 'Invalid');
+  assert.equal(statusOf(STATIC_ENTRIES, 'batch')?.rendered, false);
+});
+
 test('kinds that are not served say so', async () => {
-  cluster.api.set(STATIC_ENTRIES, {
-    metadata: { name: 'batch' },
-    spec: {
-      spiffeID: 'spiffe://example.org/batch',
-      parentID: 'spiffe://example.org/node',
-      selectors: ['unix:uid:1'],
-    },
-  });
   cluster.api.set(FEDERATED, {
     metadata: { name: 'partner' },
     spec: {
@@ -119,11 +138,7 @@ test('kinds that are not served say so', async () => {
     },
   });
   cluster.launch();
-  await cluster.until(() => conditionOf(STATIC_ENTRIES, 'batch') !== undefined);
   await cluster.until(() => conditionOf(FEDERATED, 'partner') !== undefined);
-  const { conditions: _, ...members } = statusOf(STATIC_ENTRIES, 'batch') ?? {};
-  assert.deepEqual(members, { rendered: true, masked: false, set: false, observedGeneration: 0 });
-  assert.equal(conditionOf(STATIC_ENTRIES, 'batch')?.reason, 'NotServed');
   assert.equal(conditionOf(FEDERATED, 'partner')?.reason, 'Invalid');
 });
 

@@ -39,15 +39,19 @@ export class NodeHarness {
   }
 
   /** An issuer that listens and a plugin that is ready. */
-  static async start(options: { issuerUp?: boolean } = {}): Promise<NodeHarness> {
+  static async start(
+    options: { issuerUp?: boolean; allowKeysOnDisk?: boolean } = {},
+  ): Promise<NodeHarness> {
     const harness = new NodeHarness(await TestAuthority.create('example.org', NOW));
     if (options.issuerUp !== false) await harness.issuer.start();
-    harness.stopFirst = await harness.startPlugin();
+    harness.stopFirst = await harness.startPlugin(options);
     return harness;
   }
 
   /** Starts an instance; `stop` ends it and waits for its end. */
-  async startPlugin(options: { token?: () => Promise<string> } = {}): Promise<() => Promise<void>> {
+  async startPlugin(
+    options: { token?: () => Promise<string>; allowKeysOnDisk?: boolean } = {},
+  ): Promise<() => Promise<void>> {
     const stop = new AbortController();
     const ready = Promise.withResolvers<void>();
     const done = runNodePlugin(
@@ -63,6 +67,7 @@ export class NodeHarness {
         clock: this.clock,
         log: silentLogger,
         version: '1.2.3',
+        allowKeysOnDisk: options.allowKeysOnDisk ?? false,
         onReady: ready.resolve,
       },
       stop.signal,

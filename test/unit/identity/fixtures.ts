@@ -13,6 +13,7 @@ import {
   DEFAULT_IDENTITY_SETTINGS,
   type IdentitySettings,
 } from '../../../src/identity/settings.ts';
+import { staticEntryStatus } from '../../../src/identity/static-entry-status.ts';
 import { parseTrustDomain } from '../../../src/spiffe/spiffe-id.ts';
 import type { JsonObject } from '../../../src/template/json-value.ts';
 
@@ -60,6 +61,24 @@ export function policy(name: string, spec: JsonObject = {}, metadata: JsonObject
       ...metadata,
     },
     spec: { spiffeIDTemplate: SA_TEMPLATE, ...spec },
+  };
+}
+
+export const NODE_AGENT = 'spiffe://example.org/spire/agent/k8s_psat/cluster/uid-node-1';
+export const SERVER = 'spiffe://example.org/spire/server';
+export const STATIC_ID = 'spiffe://example.org/batch';
+
+/** A static entry for the ServiceAccount `city/agent` on `node-1`. */
+export function staticEntry(
+  name: string,
+  spec: JsonObject = {},
+  metadata: JsonObject = {},
+): JsonObject {
+  const creationTimestamp = '2026-01-01T00:00:00Z';
+  const selectors = ['k8s:ns:city', 'k8s:sa:agent'];
+  return {
+    metadata: { name, uid: `uid-${name}`, creationTimestamp, generation: 3, ...metadata },
+    spec: { spiffeID: STATIC_ID, parentID: NODE_AGENT, selectors, ...spec },
   };
 }
 
@@ -138,4 +157,13 @@ export class TestView extends IdentityView {
     if (slot === undefined) throw new Error(`${name} is not in the index`);
     return slot;
   }
+}
+
+/** `rendered masked set`, and the reason of Ready. */
+export function standing(view: IdentityView, name: string): string {
+  const status = staticEntryStatus(view, name, { previous: [], now: NOW });
+  if (status === undefined) return 'no status';
+  const { rendered, masked, set, conditions } = status;
+  const facts = [rendered && 'rendered', masked && 'masked', set && 'set'].filter(Boolean);
+  return [...facts, conditions[0]?.reason].join(' ');
 }

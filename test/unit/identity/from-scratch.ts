@@ -3,6 +3,7 @@
 
 import type { ClusterSpiffeIdPolicy } from '../../../src/crds/cluster-spiffe-id-policy.ts';
 import { parseClusterSpiffeId } from '../../../src/crds/cluster-spiffe-id-policy.ts';
+import { parseClusterStaticEntry } from '../../../src/crds/cluster-static-entry.ts';
 import {
   type IdentityRestriction,
   parseIdentityRestriction,
@@ -21,11 +22,12 @@ import {
   textIn,
 } from '../../../src/identity/objects.ts';
 import { refusalOf, toIdentities } from '../../../src/identity/pod-identity.ts';
-import { comparePreference } from '../../../src/identity/policy.ts';
+import { comparePreference, type Policy } from '../../../src/identity/policy.ts';
 import { limitsOf } from '../../../src/identity/restrict.ts';
 import { selects } from '../../../src/identity/selectors.ts';
-import type { IdentitySettings } from '../../../src/identity/settings.ts';
+import { type IdentitySettings, servesClass } from '../../../src/identity/settings.ts';
 import { type Fate, settle } from '../../../src/identity/settle.ts';
+import { standingOf } from '../../../src/identity/static-entry.ts';
 import type { JsonObject } from '../../../src/template/json-value.ts';
 
 export type World = {
@@ -48,6 +50,7 @@ export function deriveFromScratch(world: World, now: number): Answer {
   );
   const nodes = new Map(all(world, 'Node').map((raw) => [nameOf(raw), readNode(raw)]));
   const policies = all(world, 'ClusterSPIFFEID').flatMap((raw) => servedPolicy(world, raw));
+  const staticPolicies = fixedPolicies(world);
   const restrictions = all(world, 'IdentityRestriction')
     .map((raw) => parseIdentityRestriction(raw).value)
     .filter((restriction): restriction is IdentityRestriction => restriction !== undefined);
@@ -65,8 +68,9 @@ export function deriveFromScratch(world: World, now: number): Answer {
         selects(namespaceSelector, namespace.labels) &&
         selects(podSelector, pod.labels),
     );
+    const fixed = namespace === undefined || isNodeOwned(pod) ? [] : staticPolicies;
     const node = nodes.get(pod.nodeName);
-    const candidates = selecting.map((policy) =>
+    const candidates = [...selecting, ...fixed].map((policy) =>
       makeCandidate(policy, {
         settings: world.settings,
         pod,
@@ -133,6 +137,23 @@ function servedPolicy({ settings }: World, raw: JsonObject): readonly ClusterSpi
       ? !settings.ignoreClassless
       : settings.classNames.includes(value.className);
   return isServed ? [value] : [];
+}
+
+/** Every static entry that can be decided, with the nodes of the entries that name its parent. */
+function fixedPolicies(world: World): readonly Policy[] {
+  const { settings } = world;
+  const entries = all(world, 'ClusterStaticEntry').flatMap((raw) => {
+    const { value } = parseClusterStaticEntry(raw);
+    return value !== undefined && servesClass(settings, value.className) ? [value] : [];
+  });
+  return entries.flatMap((entry) => {
+    const aliases = entries
+      .filter(({ spiffeId }) => spiffeId === entry.parentId)
+      .map((alias) => standingOf(alias, [], settings))
+      .flatMap((standing) => (standing.kind === 'alias' && standing.rule ? [standing.rule] : []));
+    const standing = standingOf(entry, aliases, settings);
+    return standing.kind === 'policy' ? [standing.policy] : [];
+  });
 }
 
 function isIgnored({ settings }: World, namespace: string): boolean {

@@ -193,6 +193,48 @@ const restrictions = record({
   allowedAudiences: one<readonly string[] | undefined>(undefined, ['x'], ['x', 'y']),
 }).map(({ name, ...spec }) => json({ metadata: { name }, spec }));
 
+const PARENTS = [
+  'spiffe://example.org/spire/agent/k8s_psat/cluster/u0',
+  'spiffe://example.org/nodes',
+  'spiffe://example.org/spire/server',
+] as const;
+const staticEntries = record({
+  name: one('q0', 'q1', 'q2', 'q3'),
+  uid: one('0', '0', '1'),
+  creationTimestamp: one('2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z'),
+  spiffeID: one(
+    'spiffe://example.org/ns/a/sa/s1',
+    'spiffe://example.org/fixed',
+    'spiffe://example.org/nodes',
+    'spiffe://example.org/spire/no',
+  ),
+  parentID: one(...PARENTS),
+  selectors: fc.oneof(
+    {
+      weight: 3,
+      arbitrary: fc.subarray(
+        ['k8s:ns:a', 'k8s:sa:s1', 'k8s:pod-label:app:web', 'k8s:pod-name:p0'],
+        { minLength: 1 },
+      ),
+    },
+    one(
+      ['k8s:pod-uid:a/p0#0'],
+      ['k8s:node-name:n1', 'k8s:pod-label:app:web'],
+      ['k8s:ns:ignored'],
+      ['unix:uid:0', 'k8s:ns:a'],
+      ['k8s:ns-label:env:x'],
+      ['k8s_psat:cluster:cluster', 'k8s_psat:agent_node_name:n1'],
+      ['k8s_psat:agent_node_label:zone:z0'],
+      ['k8s_psat:agent_ns:spire'],
+    ),
+  ),
+  className: mostly<string | undefined>(undefined, 'mine', 'other'),
+  hint: mostly<string | undefined>(undefined, 'h'),
+  x509SVIDTTL: mostly<string | undefined>(undefined, '10m', '-1h'),
+}).map(({ name, uid, creationTimestamp, ...spec }) =>
+  json({ metadata: { name, uid: `static-${name}#${uid}`, creationTimestamp }, spec }),
+);
+
 const step = (kind: IdentityKind, objects: fc.Arbitrary<JsonObject>, weight: number) => ({
   weight,
   arbitrary: record<Step>({
@@ -207,6 +249,7 @@ const steps = fc.array(
   fc.oneof(
     step('Pod', pods, 6),
     step('ClusterSPIFFEID', policies, 6),
+    step('ClusterStaticEntry', staticEntries, 4),
     step('Namespace', namespaces, 3),
     step('Node', nodes, 2),
     step('Service', services, 2),
@@ -289,7 +332,7 @@ function uidsOf(objects: World['objects']): readonly string[] {
 }
 
 function answersOf(view: IdentityView, uids: readonly string[], now: number): Answer {
-  const slots = [...view.index.matcher.slots];
+  const slots = [...view.index.matcher.slots].filter(({ policy }) => policy.entry === undefined);
   return {
     decisions: new Map(uids.map((uid) => [uid, plain(view.decision(uid, now) ?? {})])),
     stats: new Map(slots.map((slot) => [slot.policy.name, policyStats(view.index, slot)])),

@@ -299,7 +299,16 @@ suite('warned about, not refused', () => {
       /^spec\.trustDomainBundle: without one/,
     ],
     ['our own trust domain', makeFederated({ trustDomain: 'example.org' }), /no effect/],
-    ['B9 storeSVID', makeStaticEntry({ storeSVID: true }), /^spec\.storeSVID: has no effect/],
+    [
+      'B9 storeSVID',
+      makeStaticEntry({ storeSVID: true, selectors: ['k8s:ns:shop'] }),
+      /^spec\.storeSVID: .*not served/,
+    ],
+    [
+      'B3 a process',
+      makeStaticEntry({ selectors: ['k8s:ns:shop', 'unix:uid:0'] }),
+      /^spec\.selectors\[1\]: "unix:uid:0" names no pod: not served/,
+    ],
     ['a restriction without effect', makeRestriction({ suspend: false }), /restricts nothing/],
   ];
   for (const [name, object, warning] of rows) {

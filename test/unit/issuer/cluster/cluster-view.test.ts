@@ -163,6 +163,24 @@ test('nodes, services and slices are watched when a policy needs them, and waite
   assert.deepEqual([asked('Service').length, asked('EndpointSlice').length], [1, 1]);
 });
 
+test('static entries are policies too: nodes are waited for where a parent needs them', async () => {
+  addPod('p');
+  kube.api.set(COLLECTIONS.Node, { metadata: { name: 'node-1', uid: 'uid-1' } });
+  const add = (name: string, spec: Record<string, unknown>) =>
+    kube.api.set(COLLECTIONS.ClusterStaticEntry, { metadata: { name, uid: name }, spec });
+  const nodes = 'spiffe://example.org/nodes';
+  add('p', { spiffeID: 'spiffe://example.org/x', parentID: nodes, selectors: ['k8s:pod-name:p'] });
+  addPolicy('p', 'y');
+  start();
+  await kube.until(() => idOf('p') === 'spiffe://example.org/y');
+  assert.equal(asked('Node').length, 0);
+  const selectors = ['k8s_psat:agent_node_uid:uid-1'];
+  add('nodes', { spiffeID: nodes, parentID: 'spiffe://example.org/spire/server', selectors });
+  await kube.until(() => idOf('p').includes('spiffe://example.org/x'));
+  assert.equal(asked('Node').length, 1);
+  assert.ok(!ids.includes('p '), 'what it had stays while nodes are read');
+});
+
 test('selectors on images see images', async () => {
   addPod('p');
   start();
