@@ -176,10 +176,8 @@ async function* changes(
   }
 }
 
-function bundles(
-  federation: NodeFederation,
-  { authorities, pods, crls }: NodeWatchOptions,
-): ToNode {
+function bundles(federation: NodeFederation, options: NodeWatchOptions): ToNode {
+  const { authorities, pods, crls } = options;
   const { restrictionVersion } = pods;
   return bundlesMessage(authorities(), federation.take(), { restrictionVersion, crls: crls() });
 }
