@@ -117,6 +117,7 @@ function newPod(uid: string, index: number): IssuablePod {
         jwtIncludeJti: false,
         limits: {
           jwtDenied: false,
+          sdsDenied: false,
           allowedAudiences: undefined,
           maxX509TtlSeconds: 0,
           maxJwtTtlSeconds: 0,

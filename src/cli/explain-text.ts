@@ -15,10 +15,14 @@ export function explainText(explanation: PodExplanation): string {
   const rows = policies.map(({ policy, outcome, message }) => [policy, outcome, message]);
   const written = policies
     .filter(({ outcome }) => outcome === 'Served')
-    .flatMap(({ policy, provenance = [] }) => [
+    .flatMap(({ policy, provenance = [], claims = [] }) => [
       '',
       `who could have written the ID of ${policy}:`,
       ...provenance.map((run) => `  ${runText(run)}`),
+      ...claims.flatMap(({ name, value, provenance: runs }) => [
+        `claim ${name} of ${policy}: ${printable(value)}`,
+        ...runs.map((run) => `  ${runText(run)}`),
+      ]),
     ]);
   return [...head, '', formatTable(['POLICY', 'OUTCOME', 'WHY'], rows), ...written].join('\n');
 }

@@ -1,6 +1,7 @@
 // The flags of every process that derives identities. Issuer and controller must be given the same.
 
 import type { FlagSpecs, Flags } from '../base/flags.ts';
+import { checkClaimPattern } from '../crds/claim-names.ts';
 import { DEFAULT_IDENTITY_SETTINGS, type IdentitySettings } from '../identity/settings.ts';
 import { parseTrustDomain } from '../spiffe/spiffe-id.ts';
 import { needed } from './access-flags.ts';
@@ -26,6 +27,10 @@ export const IDENTITY_FLAGS = {
     type: 'strings',
     help: 'RE2 pattern of namespaces without identities; repeatable',
   },
+  'jwt-claim': {
+    type: 'strings',
+    help: 'a claim that policies may set, * at its end for more; repeatable; default: agent_*',
+  },
   'reserved-dns-name': {
     type: 'strings',
     help: 'a DNS name that no workload may have; repeatable',
@@ -36,6 +41,8 @@ export const IDENTITY_FLAGS = {
 
 /** Throws `invalid-argument` naming the flag. */
 export function identitySettings(flags: Flags<typeof IDENTITY_FLAGS>): IdentitySettings {
+  const claimNames = flags['jwt-claim'];
+  for (const pattern of claimNames) checkClaimPattern(pattern, '--jwt-claim');
   return {
     ...DEFAULT_IDENTITY_SETTINGS,
     trustDomain: parseTrustDomain(needed(flags['trust-domain'], 'trust-domain')),
@@ -45,6 +52,7 @@ export function identitySettings(flags: Flags<typeof IDENTITY_FLAGS>): IdentityS
     classNames: flags['class-name'],
     ignoreClassless: flags['ignore-classless'],
     ignoreNamespaces: flags['ignore-namespace'],
+    ...(claimNames.length === 0 ? {} : { claimNames }),
     reservedDnsNames: flags['reserved-dns-name'],
   };
 }

@@ -37,6 +37,10 @@ export const IDENTITY_FLAGS = {
   },
   'class-name': { type: 'strings', help: 'class that is served; repeatable', value: 'CLASS' },
   'ignore-classless': { type: 'boolean', help: 'leave policies without a class alone' },
+  'jwt-claim': {
+    type: 'strings',
+    help: 'a claim that policies may set, * at its end for more; repeatable; default: agent_*',
+  },
   'reserved-dns-name': {
     type: 'strings',
     help: 'a DNS name that no workload may have; repeatable',
@@ -61,6 +65,7 @@ export function identitySettings(flags: Flags<typeof IDENTITY_FLAGS>): IdentityS
     classNames: flags['class-name'],
     ignoreClassless: flags['ignore-classless'],
     ignoreNamespaces: flags['ignore-namespace'],
+    ...(flags['jwt-claim'].length === 0 ? {} : { claimNames: flags['jwt-claim'] }),
     reservedDnsNames: flags['reserved-dns-name'],
   };
 }

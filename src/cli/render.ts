@@ -199,7 +199,7 @@ function entriesOf(view: IdentityView, pod: IndexedPod, now: number): readonly R
   return pod.candidates.flatMap((candidate, at) => {
     const fate = pod.fates[at] ?? 'ViewBehind';
     if (candidate.kind !== 'entry' || !SHOWN.has(fate)) return [];
-    const { suspendedBy } = view.restrictions.limitsOf(pod.object, candidate.spiffeId, now);
+    const { suspendedBy } = view.restrictions.limitsOf(pod.object, candidate, now);
     const served = fate === 'Served' && suspendedBy === undefined;
     const message = candidateMessage(view.index, pod, at);
     const reason = fate === 'Served' ? 'Suspended' : `${fate}: ${message}`;

@@ -29,7 +29,7 @@ export function needsOf(
 ): PolicyNeeds {
   if (!servesClass(settings, textIn(objectIn(object, 'spec'), 'className'))) return NOTHING;
   if (kind === 'ClusterStaticEntry') return needsOfEntry(object, settings);
-  const { value: policy } = parseClusterSpiffeId(object);
+  const { value: policy } = parseClusterSpiffeId(object, settings.claimNames);
   if (policy === undefined) return NOTHING;
   const fields = new Set(templatesOf(policy).flatMap((template) => [...template.fields]));
   const kinds: OnDemandKind[] = readsNode(policy) ? ['Node'] : [];

@@ -12,6 +12,30 @@ export const REGISTERED_CLAIMS: readonly string[] =
     ' ',
   );
 
+/** By which an IdentityRestriction tells identities apart: never a pod author's to say. */
+export const TRUST_LEVEL_CLAIM = 'agent_trust_level';
+
+/** Tokens travel in headers, which have room for a few kilobytes. */
+const MAX_CLAIMS_BYTES = 2048;
+
+/** Throws `invalid-argument` naming `field` for claims that are too long or hold control characters. */
+export function checkClaimValues(claims: Readonly<Record<string, string>>, field: string): void {
+  let bytes = 0;
+  for (const [name, value] of Object.entries(claims)) {
+    if (/\p{Cc}/u.test(value) || !value.isWellFormed()) {
+      throw invalid(`${field}.${name}: must not hold control characters`);
+    }
+    bytes += name.length + Buffer.byteLength(value);
+  }
+  if (bytes > MAX_CLAIMS_BYTES) throw invalid(`${field}: over ${MAX_CLAIMS_BYTES} bytes together`);
+}
+
+/** Throws `invalid-argument` naming `field` unless it is a name, or the start of names and `*`. */
+export function checkClaimPattern(pattern: string, field: string): void {
+  if (NAME.test(pattern) || NAME.test(pattern.replace(/\*$/, ''))) return;
+  throw invalid(`${field}: "${pattern}" is not a claim, or the start of claims and *`);
+}
+
 const NAME = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** Throws `invalid-argument` naming `field` unless a policy may set the claim. */

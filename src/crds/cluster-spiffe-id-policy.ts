@@ -5,7 +5,8 @@ import { parseDurationSeconds } from '../base/duration.ts';
 import { parseTrustDomainOrId, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { JsonValue } from '../template/json-value.ts';
 import { parseTemplate, type Template } from '../template/template.ts';
-import { checkClaimName, DEFAULT_CLAIM_NAMES } from './claim-names.ts';
+import { pathProvenance } from '../template/value/field-origin.ts';
+import { checkClaimName, DEFAULT_CLAIM_NAMES, TRUST_LEVEL_CLAIM } from './claim-names.ts';
 import { type FieldReader, parseObject } from './field-reader.ts';
 import { type LabelSelector, parseLabelSelector } from './label-selector.ts';
 import type { ParseResult, PolicyMeta } from './parse-result.ts';
@@ -31,6 +32,8 @@ export type ClusterSpiffeIdPolicy = PolicyMeta & {
   readonly isDownstream: boolean;
   readonly priority: number;
   readonly jwtClaimTemplates: ReadonlyMap<string, Template>;
+  /** Whether those may hold what pods' authors write. */
+  readonly jwtClaimsFromAuthors: boolean;
   readonly commonNameTemplate: Template | undefined;
   readonly jwtIncludeJti: boolean;
 };
@@ -66,6 +69,7 @@ export function parseClusterSpiffeId(
         claimTemplate(spec, { name, source, allowedClaims }),
       ]),
     ),
+    jwtClaimsFromAuthors: spec.boolean('jwtClaimsFromAuthors'),
     commonNameTemplate: spec.has('commonNameTemplate')
       ? template(spec, 'commonNameTemplate', spec.text('commonNameTemplate'))
       : undefined,
@@ -107,7 +111,25 @@ type NamedClaim = {
 function claimTemplate(spec: FieldReader, claim: NamedClaim): Template {
   const field = `jwtClaimTemplates.${claim.name}`;
   spec.parsed(field, undefined, (at) => checkClaimName(claim.name, at, claim.allowedClaims));
-  return template(spec, field, claim.source);
+  const parsed = template(spec, field, claim.source);
+  const written = authoredField(parsed);
+  if (written === undefined) return parsed;
+  if (claim.name === TRUST_LEVEL_CLAIM) {
+    spec.fail(field, `reads ${written}: a trust level is the operator's alone to say`);
+  } else if (!spec.boolean('jwtClaimsFromAuthors')) {
+    spec.fail(field, `reads ${written}; jwtClaimsFromAuthors: true lets it`);
+  }
+  return parsed;
+}
+
+/** What a claim reads, or is chosen by, that is not the operator's; undefined when all of it is. */
+export function authoredField({ fields }: Template): string | undefined {
+  for (const path of fields) {
+    const from = pathProvenance(path);
+    if (from === 'author') return `.${path}, which a pod's author writes`;
+    if (from === 'node') return `.${path}, which a node can write`;
+  }
+  return undefined;
 }
 
 function selector(spec: FieldReader, field: string): LabelSelector | undefined {

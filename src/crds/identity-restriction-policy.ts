@@ -19,6 +19,10 @@ export type RestrictionMatch = {
   readonly owner: RestrictedOwner | undefined;
   readonly podUid: string | undefined;
   readonly node: string | undefined;
+  /** Of the claim agent_trust_level; '' for an identity without it. */
+  readonly trustLevels: readonly string[] | undefined;
+  /** The claim is none of these; an identity without it is meant too. */
+  readonly exceptTrustLevels: readonly string[] | undefined;
 };
 
 export type RestrictedOwner = {
@@ -71,6 +75,8 @@ const PARTS = [
   'owner',
   'podUID',
   'node',
+  'trustLevels',
+  'exceptTrustLevels',
 ] as const;
 
 function readMatch(spec: FieldReader): RestrictionMatch {
@@ -89,12 +95,21 @@ function readMatch(spec: FieldReader): RestrictionMatch {
     owner: match.has('owner') ? readOwner(match.object('owner')) : undefined,
     podUid: text('podUID'),
     node: text('node'),
+    trustLevels: readLevels(match, 'trustLevels'),
+    exceptTrustLevels: readLevels(match, 'exceptTrustLevels'),
   };
   const { all } = read;
   const isEmpty = !PARTS.some((part) => match.has(part));
   if (isEmpty && !all) spec.fail('match', 'must not be empty; all: true restricts every identity');
   if (!isEmpty && all) spec.fail('match.all', 'must stand alone');
   return read;
+}
+
+function readLevels(match: FieldReader, field: string): readonly string[] | undefined {
+  if (!match.has(field)) return undefined;
+  const levels = match.texts(field);
+  if (levels.length === 0) match.fail(field, 'must not be empty');
+  return levels;
 }
 
 function readOwner(owner: FieldReader): RestrictedOwner {

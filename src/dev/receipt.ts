@@ -13,7 +13,7 @@ export function receiptLines(dev: DevEnvironment, name: string, now: number): re
     const { object, winners } = pod;
     if (!matchesPod(restriction, object)) continue;
     for (const { entry } of winners) {
-      const { suspendedBy } = dev.view.restrictions.limitsOf(object, entry.spiffeId, now);
+      const { suspendedBy } = dev.view.restrictions.limitsOf(object, entry, now);
       if (suspendedBy === undefined) continue;
       const held = dev.issuer.heldBy(
         ({ podUid, entryId }) => podUid === object.uid && entryId === entry.policy.uid,

@@ -2,6 +2,7 @@
 // comes first, then what an SVID may be; the text of a template is never mended (SPIFFE-ID §2).
 
 import { CodedError, invalid } from '../base/errors.ts';
+import { checkClaimValues } from '../crds/claim-names.ts';
 import type { ClusterSpiffeIdPolicy } from '../crds/cluster-spiffe-id-policy.ts';
 import { MAX_HINT_BYTES } from '../crds/entry-limits.ts';
 import { checkSelectorForm } from '../crds/workload-selector.ts';
@@ -90,6 +91,7 @@ export function makeCandidate(policy: Policy, context: CandidateContext): Candid
     reason = 'EntryRefused';
     checkWorkloadId(spiffeId);
     checkLimits(policy);
+    if (jwtClaims !== NO_CLAIMS) checkClaimValues(jwtClaims, 'jwtClaimTemplates');
     if (namedBy !== undefined) checkCommonName(asked);
     if (context.settings.profile === 'strict') checkForgeable(policy, data);
     const dnsNames = policy.autoPopulateDnsNames

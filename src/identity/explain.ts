@@ -22,6 +22,12 @@ export type Passed =
   | 'NamespaceNotSelected'
   | 'PodNotSelected';
 
+export type ExplainedClaim = {
+  readonly name: string;
+  readonly value: string;
+  readonly provenance: readonly Run[];
+};
+
 export type PolicyVerdict = {
   readonly policy: string;
   readonly outcome: Fate | Passed | 'Suspended';
@@ -29,6 +35,8 @@ export type PolicyVerdict = {
   readonly spiffeId?: string;
   /** Who could have written which bytes of the ID. */
   readonly provenance?: readonly Run[];
+  /** The claims of its JWT-SVIDs, with the same of each value. */
+  readonly claims?: readonly ExplainedClaim[];
 };
 
 export type PodExplanation = {
@@ -90,10 +98,19 @@ function verdictOf(
   const message = candidateMessage(view.index, pod, at);
   if (candidate?.kind !== 'entry') return { policy: policy.name, outcome, message };
   const { spiffeId } = candidate;
-  const provenance = policy.spiffeIdTemplate.trace(view.index.dataOf(pod));
-  const shown = { policy: policy.name, spiffeId, provenance };
+  const data = view.index.dataOf(pod);
+  const provenance = policy.spiffeIdTemplate.trace(data);
+  const claims = [...policy.jwtClaimTemplates].map(([name, template]) => {
+    return { name, value: candidate.jwtClaims[name] ?? '', provenance: template.trace(data) };
+  });
+  const shown = {
+    policy: policy.name,
+    spiffeId,
+    provenance,
+    ...(claims.length === 0 ? {} : { claims }),
+  };
   if (outcome === 'Served' && !served.has(policy.name)) {
-    const { suspendedBy = '' } = view.restrictions.limitsOf(pod.object, spiffeId, now);
+    const { suspendedBy = '' } = view.restrictions.limitsOf(pod.object, candidate, now);
     const by = `suspended by IdentityRestriction ${suspendedBy}`;
     return { ...shown, outcome: 'Suspended', message: by };
   }

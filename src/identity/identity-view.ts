@@ -119,8 +119,8 @@ export class IdentityView {
     const pod = this.index.pod(uid);
     if (pod === undefined) return undefined;
     const { object, winners } = pod;
-    const identities = toIdentities(winners, (spiffeId) =>
-      this.restrictions.limitsOf(object, spiffeId, now),
+    const identities = toIdentities(winners, (identity) =>
+      this.restrictions.limitsOf(object, identity, now),
     );
     const isSuspended = winners.length > 0 && identities.length === 0;
     const refusal: RefusalReason | '' = isSuspended ? 'Suspended' : pod.refusal;
@@ -152,7 +152,9 @@ export class IdentityView {
   }
 
   #applyPolicy(name: string, object: JsonObject | undefined): readonly string[] {
-    const { value, aside } = this.#read(name, object, parseClusterSpiffeId);
+    const { value, aside } = this.#read(name, object, (each) =>
+      parseClusterSpiffeId(each, this.#settings.claimNames),
+    );
     this.#setAside(name, aside);
     this.index.setPolicy(name, value);
     return aside?.reason === 'Invalid' ? [aside.message] : [];

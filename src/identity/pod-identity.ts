@@ -2,7 +2,7 @@
 
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { PodObject } from './objects.ts';
-import { type Limits, stricter } from './restrict.ts';
+import { type Limits, type RestrictedIdentity, stricter } from './restrict.ts';
 import type { Fate, Winner } from './settle.ts';
 
 export type PodIdentity = {
@@ -45,12 +45,12 @@ export type RefusalReason =
 
 export function toIdentities(
   winners: readonly Winner[],
-  limitsOf: (spiffeId: SpiffeId) => Limits,
+  limitsOf: (identity: RestrictedIdentity) => Limits,
 ): readonly PodIdentity[] {
   const hints = new Set<string>();
   const identities: PodIdentity[] = [];
   for (const { entry, masked } of winners) {
-    const limits = limitsOf(entry.spiffeId);
+    const limits = limitsOf(entry);
     if (limits.suspendedBy !== undefined) continue;
     const { policy } = entry;
     const all = [policy, ...masked.map((other) => other.policy)];

@@ -106,7 +106,7 @@ function restrictedFact(view: IdentityView, { policy }: Slot, now: number): Fact
   for (const { object, winners } of slot === undefined ? [] : view.index.podsOf(slot)) {
     const won = winners.find(({ entry }) => entry.policy === policy);
     if (won === undefined) continue;
-    const limits = view.restrictions.limitsOf(object, won.entry.spiffeId, now);
+    const limits = view.restrictions.limitsOf(object, won.entry, now);
     if (limits !== NO_LIMITS) restricted += 1;
   }
   if (restricted === 0) return ['Restricted', 'False', 'NotRestricted', ''];

@@ -1,5 +1,6 @@
 // What IdentityRestrictions take away. They only ever deny: several add up, and the strictest wins.
 
+import { TRUST_LEVEL_CLAIM } from '../crds/claim-names.ts';
 import type { IdentityRestriction } from '../crds/identity-restriction-policy.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { PodObject } from './objects.ts';
@@ -26,16 +27,22 @@ export const NO_LIMITS: Limits = {
   maxJwtTtlSeconds: 0,
 };
 
+/** What of an identity a restriction looks at. */
+export type RestrictedIdentity = {
+  readonly spiffeId: SpiffeId;
+  readonly jwtClaims: Readonly<Record<string, string>>;
+};
+
 /** The limits of one identity of a pod at a time, in milliseconds since the epoch. */
 export function limitsOf(
   pod: PodObject,
-  spiffeId: SpiffeId,
+  identity: RestrictedIdentity,
   { restrictions, now }: { restrictions: Iterable<IdentityRestriction>; now: number },
 ): Limits {
   let limits = NO_LIMITS;
   for (const restriction of restrictions) {
     if (!isInForce(restriction, now) || !matchesPod(restriction, pod)) continue;
-    if (matchesId(restriction, spiffeId)) limits = tighten(limits, restriction);
+    if (matchesIdentity(restriction, identity)) limits = tighten(limits, restriction);
   }
   return limits;
 }
@@ -62,11 +69,17 @@ export function matchesPod({ match }: IdentityRestriction, pod: PodObject): bool
   );
 }
 
-function matchesId({ match }: IdentityRestriction, spiffeId: SpiffeId): boolean {
-  const { spiffeId: exact, spiffeIdPrefix: prefix } = match;
+function matchesIdentity(
+  { match }: IdentityRestriction,
+  { spiffeId, jwtClaims }: RestrictedIdentity,
+): boolean {
+  const { spiffeId: exact, spiffeIdPrefix: prefix, trustLevels, exceptTrustLevels } = match;
+  const level = jwtClaims[TRUST_LEVEL_CLAIM] ?? '';
   return (
     (exact === undefined || exact === spiffeId) &&
-    (prefix === undefined || isAtOrBelow(spiffeId, prefix))
+    (prefix === undefined || isAtOrBelow(spiffeId, prefix)) &&
+    (trustLevels === undefined || trustLevels.includes(level)) &&
+    (exceptTrustLevels === undefined || !exceptTrustLevels.includes(level))
   );
 }
 

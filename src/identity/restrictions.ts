@@ -2,9 +2,14 @@
 // restriction ends when it is deleted or its time is over, never by a mistake.
 
 import type { IdentityRestriction } from '../crds/identity-restriction-policy.ts';
-import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { PodObject } from './objects.ts';
-import { isInForce, type Limits, limitsOf, matchesPod } from './restrict.ts';
+import {
+  isInForce,
+  type Limits,
+  limitsOf,
+  matchesPod,
+  type RestrictedIdentity,
+} from './restrict.ts';
 
 export class Restrictions {
   readonly #byName = new Map<string, IdentityRestriction>();
@@ -33,8 +38,8 @@ export class Restrictions {
     return (pod) => concerned.some((each) => matchesPod(each, pod));
   }
 
-  limitsOf(pod: PodObject, spiffeId: SpiffeId, now: number): Limits {
-    return limitsOf(pod, spiffeId, { restrictions: this.#byName.values(), now });
+  limitsOf(pod: PodObject, identity: RestrictedIdentity, now: number): Limits {
+    return limitsOf(pod, identity, { restrictions: this.#byName.values(), now });
   }
 
   /** When the next one ends by itself; undefined when none does. */

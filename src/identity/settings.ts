@@ -2,6 +2,7 @@
 
 import { RE2JS } from 're2js';
 import { CodedError, invalid } from '../base/errors.ts';
+import { DEFAULT_CLAIM_NAMES } from '../crds/claim-names.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 
 /**
@@ -22,6 +23,8 @@ export type IdentitySettings = {
   readonly ignoreClassless: boolean;
   /** RE2 patterns, unanchored as upstream has them (compatibility G3). */
   readonly ignoreNamespaces: readonly string[];
+  /** Which claims policies may set; `*` at an end stands for anything. */
+  readonly claimNames: readonly string[];
   /** DNS names of our own endpoints, which no workload may have. */
   readonly reservedDnsNames: readonly string[];
 };
@@ -33,6 +36,7 @@ export const DEFAULT_IDENTITY_SETTINGS: Omit<IdentitySettings, 'trustDomain'> = 
   classNames: [],
   ignoreClassless: false,
   ignoreNamespaces: [],
+  claimNames: DEFAULT_CLAIM_NAMES,
   reservedDnsNames: [],
 };
 

@@ -7,6 +7,7 @@ import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
 /** What restricts an entry, the strictest of all restrictions that match. */
 export type EntryLimits = {
   readonly jwtDenied: boolean;
+  readonly sdsDenied: boolean;
   /** Undefined: any audience. */
   readonly allowedAudiences: readonly string[] | undefined;
   /** Seconds; 0: no limit of its own. */

@@ -184,7 +184,7 @@ function compose(options: NodePluginOptions) {
     kubeletRoot,
     records,
     answers: manager,
-    serve: workloadEndpoints({ answers: manager, clock }),
+    serve: workloadEndpoints({ answers: manager, clock, log }),
     clock,
     log,
     publishWaitMs: options.publishWaitMs ?? PUBLISH_WAIT_MS,

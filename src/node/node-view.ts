@@ -208,6 +208,7 @@ function readEntry(entry: Entry, trustDomain: TrustDomain): PodEntry {
     federatesWith: entry.federatesWith.map(parseTrustDomain),
     jwtDenied: entry.jwtDenied,
     jwtSingleUse: entry.jwtSingleUse,
+    sdsDenied: entry.sdsDenied,
     contentDigest: Buffer.from(entry.contentDigest).toString('hex'),
   };
 }

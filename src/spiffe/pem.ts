@@ -19,7 +19,11 @@ export function formatPemCrl(der: Uint8Array): string {
   return formatPem('X509 CRL', der);
 }
 
-function formatPem(label: string, der: Uint8Array): string {
+/** One block, with a line feed at its end. */
+export function formatPem(
+  label: 'CERTIFICATE' | 'PRIVATE KEY' | 'X509 CRL',
+  der: Uint8Array,
+): string {
   const lines =
     Buffer.from(der)
       .toString('base64')

@@ -4,4 +4,5 @@
 /** Attribute name → the values it may have. */
 export const VOLUME_ATTRIBUTES: ReadonlyMap<string, readonly string[]> = new Map([
   ['signet.dev/require-identity', ['true', 'false']],
+  ['signet.dev/sds', ['true', 'false']],
 ]);

@@ -40,6 +40,7 @@ export type EntryMessage = {
   federatesWith?: string[];
   jwtDenied?: boolean;
   jwtSingleUse?: boolean;
+  sdsDenied?: boolean;
   contentDigest?: Uint8Array;
 };
 export type PodMessage = {

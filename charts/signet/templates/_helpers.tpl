@@ -89,6 +89,9 @@ volumes:
 {{- range .Values.ignoreNamespaces }}
 - {{ printf "--ignore-namespace=%s" . | quote }}
 {{- end }}
+{{- range .Values.jwtClaims }}
+- {{ printf "--jwt-claim=%s" . | quote }}
+{{- end }}
 {{- if .Values.ignoreClassless }}
 - --ignore-classless
 {{- end }}

@@ -9,6 +9,8 @@ export type AdmissionSettings = {
   readonly trustDomain: TrustDomain;
   readonly clusterName: string;
   readonly clusterDomain: string;
+  /** Which claims policies may set; left out: the usual ones. */
+  readonly claimNames?: readonly string[];
 };
 
 /** What every label and annotation of the sample says. */

@@ -5,7 +5,12 @@ import { invalid } from '../../base/errors.ts';
 import { checkDnsName, checkDnsNames } from '../../spiffe/x509-svid/dns-name.ts';
 import { isJsonObject, type JsonValue, ownValue } from '../../template/json-value.ts';
 import type { Template } from '../../template/template.ts';
-import { type ClusterSpiffeIdPolicy, parseClusterSpiffeId } from '../cluster-spiffe-id-policy.ts';
+import { checkClaimValues } from '../claim-names.ts';
+import {
+  authoredField,
+  type ClusterSpiffeIdPolicy,
+  parseClusterSpiffeId,
+} from '../cluster-spiffe-id-policy.ts';
 import { COMMON_NAME } from '../entry-limits.ts';
 import { CLUSTER_SPIFFE_ID_SCHEMA } from '../schema/cluster-spiffe-id-schema.ts';
 import { checkSelectorForm } from '../workload-selector.ts';
@@ -27,7 +32,7 @@ export function validateClusterSpiffeId(
 ): AdmissionFindings {
   return admit(object, {
     schema: CLUSTER_SPIFFE_ID_SCHEMA,
-    parse: (value) => parseClusterSpiffeId(value),
+    parse: (value) => parseClusterSpiffeId(value, settings.claimNames),
     judge: (policy, findings) => {
       if (hasField(object, 'ttl')) checkTtl('spec.ttl', policy.x509TtlSeconds, findings);
       if (hasField(object, 'jwtTtl')) checkTtl('spec.jwtTtl', policy.jwtTtlSeconds, findings);
@@ -69,7 +74,17 @@ function tryTemplates(
     findings.check('spec.dnsNameTemplates', () => checkDnsNames(unique), false);
   }
   for (const [name, template] of policy.jwtClaimTemplates) {
-    attempt(`spec.jwtClaimTemplates.${name}`, template, () => undefined);
+    const claim = `spec.jwtClaimTemplates.${name}`;
+    attempt(claim, template, (text) =>
+      checkClaimValues({ [name]: text }, 'spec.jwtClaimTemplates'),
+    );
+    const written = authoredField(template);
+    if (written !== undefined) {
+      findings.warn(claim, `reads ${written}: nothing must be decided by it`);
+    }
+  }
+  if (policy.jwtClaimsFromAuthors && policy.jwtClaimTemplates.size === 0) {
+    findings.warn('spec.jwtClaimsFromAuthors', 'has no effect without jwtClaimTemplates');
   }
   if (policy.commonNameTemplate !== undefined) {
     attempt('spec.commonNameTemplate', policy.commonNameTemplate, checkCommonName);

@@ -94,6 +94,11 @@ const SPEC = {
         },
       ],
     },
+    jwtClaimsFromAuthors: {
+      type: 'boolean',
+      description:
+        'Lets claims hold what authors of pods write, such as labels; agent_trust_level never does. Example: true',
+    },
     commonNameTemplate: {
       type: 'string',
       description:

@@ -12,6 +12,12 @@ const STATUS = {
   properties: { conditions: CONDITIONS, observedGeneration: OBSERVED_GENERATION },
 } as const satisfies StructuralSchema;
 
+const TRUST_LEVELS = {
+  items: { type: 'string', maxLength: 256 },
+  minItems: 1,
+  maxItems: 32,
+} as const;
+
 const MATCH = {
   type: 'object',
   description:
@@ -53,14 +59,26 @@ const MATCH = {
     },
     podUID: { type: 'string', description: 'One pod. Example: 6f8d2c1e-…', minLength: 1 },
     node: { type: 'string', description: 'Pods on a node. Example: worker-1', minLength: 1 },
+    trustLevels: {
+      type: 'array',
+      description:
+        'Identities whose claim agent_trust_level is one of these; "" is for those without it. Example: [low, ""]',
+      ...TRUST_LEVELS,
+    },
+    exceptTrustLevels: {
+      type: 'array',
+      description:
+        'All identities but those whose claim agent_trust_level is one of these. Example: [high]',
+      ...TRUST_LEVELS,
+    },
   },
   'x-kubernetes-validations': [
     {
-      rule: 'has(self.all) && self.all || has(self.spiffeID) || has(self.spiffeIDPrefix) || has(self.namespace) || has(self.serviceAccount) || has(self.owner) || has(self.podUID) || has(self.node)',
+      rule: 'has(self.all) && self.all || has(self.spiffeID) || has(self.spiffeIDPrefix) || has(self.namespace) || has(self.serviceAccount) || has(self.owner) || has(self.podUID) || has(self.node) || has(self.trustLevels) || has(self.exceptTrustLevels)',
       message: 'must not be empty; all: true restricts every identity',
     },
     {
-      rule: '!(has(self.all) && self.all) || !(has(self.spiffeID) || has(self.spiffeIDPrefix) || has(self.namespace) || has(self.serviceAccount) || has(self.owner) || has(self.podUID) || has(self.node))',
+      rule: '!(has(self.all) && self.all) || !(has(self.spiffeID) || has(self.spiffeIDPrefix) || has(self.namespace) || has(self.serviceAccount) || has(self.owner) || has(self.podUID) || has(self.node) || has(self.trustLevels) || has(self.exceptTrustLevels))',
       message: 'all must stand alone',
     },
   ],

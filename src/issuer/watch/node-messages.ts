@@ -75,6 +75,7 @@ function entryOf(entry: IssuableEntry) {
     jwtDenied: entry.limits.jwtDenied,
     contentDigest: contentDigest(entry),
     jwtSingleUse: entry.jwtIncludeJti,
+    sdsDenied: entry.limits.sdsDenied,
   };
 }
 

@@ -18,8 +18,11 @@ const TOKENS = 'csi.storage.k8s.io/serviceAccount.tokens';
 
 /** The volume attributes a pod author may set; any other is refused by name. */
 export const REQUIRE_IDENTITY = 'signet.dev/require-identity';
+/** Envoy's secret discovery on the volume's socket. */
+export const SECRET_DISCOVERY = 'signet.dev/sds';
 export const ATTRIBUTES: ReadonlyMap<string, readonly string[]> = new Map([
   [REQUIRE_IDENTITY, ['true', 'false']],
+  [SECRET_DISCOVERY, ['true', 'false']],
 ]);
 
 /** Of a pod's declared attributes, those that mean something to this version. */

@@ -70,6 +70,7 @@ export function toIdentity(
     federatesWith: entry.federatesWith,
     jwtDenied: entry.jwtDenied,
     jwtSingleUse: entry.jwtSingleUse,
+    sdsDenied: entry.sdsDenied,
     chain: held.chain,
     key: held.key,
     notBefore: held.notBefore,

@@ -11,6 +11,7 @@ export type PodIdentity = {
   readonly federatesWith: readonly TrustDomain[];
   readonly jwtDenied: boolean;
   readonly jwtSingleUse: boolean;
+  readonly sdsDenied: boolean;
 };
 
 /** One with an SVID in hand. Times are milliseconds since the epoch. */
@@ -69,7 +70,8 @@ function sameIdentity(a: ServedIdentity, b: ServedIdentity): boolean {
     a.chain === b.chain &&
     a.hint === b.hint &&
     a.jwtDenied === b.jwtDenied &&
-    a.jwtSingleUse === b.jwtSingleUse
+    a.jwtSingleUse === b.jwtSingleUse &&
+    a.sdsDenied === b.sdsDenied
   );
 }
 

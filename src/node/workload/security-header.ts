@@ -18,6 +18,11 @@ export function checkWorkloadHeaders(call: Call): void {
   if (values.length !== 1 || values[0] !== 'true') {
     throw invalid(`metadata ${HEADER}: must be set once, to "true"`);
   }
+  refuseForeignHeaders(call);
+}
+
+/** Throws `invalid-argument` for what only a browser or an HTTP client sends. */
+export function refuseForeignHeaders(call: Call): void {
   for (const name of call.metadata.keys()) {
     if (FOREIGN.test(name)) throw invalid(`metadata ${name}: not a Workload API client's`);
   }

@@ -6,6 +6,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { CodedError, invalid } from '../../base/errors.ts';
 import type { Latest } from '../../base/latest.ts';
+import type { RateLimit, RateLimits } from '../../base/rate-limits.ts';
 import { SpiffeWorkloadAPI } from '../../transport/gen/spiffe/workload_pb.ts';
 import { bindService, type Call, type Handlers, type ServiceBinding } from '../../transport/rpc.ts';
 import type { JwtSvids } from '../svid/jwt-svids.ts';
@@ -22,10 +23,16 @@ import {
   x509Svids,
 } from './workload-messages.ts';
 
-export type WorkloadApiOptions = {
+/** Whose socket it is, and what the pod gets. */
+export type PodSocket = {
   readonly pod: VolumeRecord;
   readonly answers: WorkloadAnswers;
   readonly clock: Clock;
+};
+
+export type WorkloadApiOptions = PodSocket & {
+  /** By pod UID: signatures cost the processor that all pods of the node share. */
+  readonly validations: RateLimits;
 };
 
 /** What a pod gets; looked up for each call, because a pod's state may be dropped and made anew. */
@@ -38,6 +45,8 @@ export type WorkloadAnswers = {
 /** How long a call waits for a first answer right after a start, before it says Unavailable. */
 const FIRST_ANSWER_WAIT_MS = 3000;
 const MAX_AUDIENCES = 10;
+/** A few hundredths of a core. */
+export const VALIDATION_LIMIT: RateLimit = { perSecond: 200, burst: 400 };
 const MAX_AUDIENCE_BYTES = 1024;
 
 export function workloadApi(options: WorkloadApiOptions): ServiceBinding {
@@ -65,7 +74,11 @@ export function workloadApi(options: WorkloadApiOptions): ServiceBinding {
     validateJWTSVID: async (request, call) => {
       if (request.audience === '') throw invalid('audience: must be set');
       if (request.svid === '') throw invalid('svid: must be set');
-      return validateToken(request, await firstServed(options, call), options.clock.now());
+      const served = await firstServed(options, call);
+      if (!options.validations.take(options.pod.podUid, 1)) {
+        throw new CodedError('unavailable', 'too many tokens to validate; try again in a second');
+      }
+      return validateToken(request, served, options.clock.now());
     },
     fetchWITSVID: () => unimplemented(),
     fetchWITBundles: () => unimplemented(),
@@ -99,7 +112,7 @@ async function* follow<M>(
   throw new CodedError('unavailable', 'the node plugin is shutting down');
 }
 
-async function firstServed(options: WorkloadApiOptions, call: Call): Promise<ServedAnswer> {
+export async function firstServed(options: PodSocket, call: Call): Promise<ServedAnswer> {
   const wait = new AbortController();
   const stop = () => wait.abort();
   call.signal.addEventListener('abort', stop, { once: true });
@@ -114,11 +127,11 @@ async function firstServed(options: WorkloadApiOptions, call: Call): Promise<Ser
   return requireServed(options.pod, answer ?? present.value ?? { kind: 'unknown' });
 }
 
-function answerOf({ answers, pod }: WorkloadApiOptions): Latest<PodAnswer> {
+function answerOf({ answers, pod }: PodSocket): Latest<PodAnswer> {
   return answers.answerOf(pod.podUid);
 }
 
-function requireServed(pod: VolumeRecord, answer: PodAnswer): ServedAnswer {
+export function requireServed(pod: VolumeRecord, answer: PodAnswer): ServedAnswer {
   switch (answer.kind) {
     case 'served':
       return answer;
@@ -131,13 +144,13 @@ function requireServed(pod: VolumeRecord, answer: PodAnswer): ServedAnswer {
   }
 }
 
-function notSignedYet(): CodedError {
+export function notSignedYet(): CodedError {
   return new CodedError('unavailable', 'the identity of this pod is not signed yet');
 }
 
 // Clients of one language wait on the first three words; the rest helps a person. Nothing of other
 // policies or pods is said here.
-function denied(pod: VolumeRecord, reason: string): CodedError {
+export function denied(pod: VolumeRecord, reason: string): CodedError {
   const command = `signet explain pod/${pod.podName} -n ${pod.namespace}`;
   return new CodedError('permission-denied', `no identity issued: ${reason}; run: ${command}`, {
     reason,

@@ -2,15 +2,33 @@
 // out is that pod's alone.
 
 import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/log.ts';
+import { RateLimits } from '../../base/rate-limits.ts';
 import { WorkloadServer } from '../../transport/workload/workload-server.ts';
+import { isSecretDiscoveryAsked } from '../secret-discovery/asked.ts';
+import { secretDiscovery } from '../secret-discovery/secret-discovery.ts';
 import type { ServeWorkload } from '../volume/published-volume.ts';
-import { type WorkloadAnswers, workloadApi } from './workload-api.ts';
+import { introspection } from './introspection.ts';
+import { VALIDATION_LIMIT, type WorkloadAnswers, workloadApi } from './workload-api.ts';
 
 export type WorkloadEndpointOptions = {
   readonly answers: WorkloadAnswers;
   readonly clock: Clock;
+  readonly log: Logger;
 };
 
+/** An Envoy names all its extensions in every request: 61 KiB of them in version 1.40. */
+const MAX_DISCOVERY_REQUEST_BYTES = 256 * 1024;
+
 export function workloadEndpoints(options: WorkloadEndpointOptions): ServeWorkload {
-  return (pod) => new WorkloadServer({ services: [workloadApi({ ...options, pod })] });
+  const validations = new RateLimits(options.clock, VALIDATION_LIMIT);
+  return (pod) => {
+    const services = [workloadApi({ ...options, pod, validations })];
+    const hasSecrets = isSecretDiscoveryAsked(pod);
+    if (hasSecrets) services.push(secretDiscovery({ ...options, pod }));
+    return new WorkloadServer({
+      services: [...services, ...introspection(services, { ...options, pod })],
+      ...(hasSecrets ? { maxMessageBytes: MAX_DISCOVERY_REQUEST_BYTES } : {}),
+    });
+  };
 }

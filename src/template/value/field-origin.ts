@@ -40,6 +40,15 @@ export function fieldOrigin(of: Value, field: Field): Origin {
   };
 }
 
+/** Who could write what stands at a path of the data, such as `PodMeta.Labels`, or choose by it. */
+export function pathProvenance(path: string): Provenance {
+  const [root = '', field] = path.split('.');
+  const from = DATA_FROM.get(root) ?? 'operator';
+  if (root !== 'PodMeta') return from;
+  // Without a field: all of them.
+  return weaker(from, field === undefined ? 'node' : (POD_META_FROM.get(field) ?? 'author'));
+}
+
 /** The origin of a map's or slice's element; `step` is its key or index. */
 export function elementOrigin(of: Origin, step: string | number): Origin {
   return { ...of, source: { parent: of.source, step, isField: false } };

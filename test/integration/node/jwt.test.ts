@@ -245,3 +245,25 @@ test('WA-33, PF-08: a federated token is checked by its own bundle, its other cl
   const bad = { audience: 'db', svid: tokenOf(stranger) };
   await assert.rejects(workload.validateJWTSVID(bad, node.call), { code: 'invalid-argument' });
 });
+
+test('a pod that has token after token validated is told to wait; other pods are not held up', async () => {
+  const { workload } = await pod(['/a']);
+  const other = await pod(['/b']);
+  const validate = async (client: typeof workload) =>
+    await client.validateJWTSVID({ audience: 'db', svid: 'x' }, node.call).then(
+      () => 'valid',
+      (thrown: unknown) => CodedError.from(thrown).code,
+    );
+  const codes = new Set<string>();
+  for (let round = 0; round < 9; round += 1) {
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, async () => await validate(workload)),
+    );
+    for (const code of answers) codes.add(code);
+    if (round === 7) assert.deepEqual([...codes], ['invalid-argument'], 'a burst of 400 is fine');
+  }
+  assert.deepEqual([...codes], ['invalid-argument', 'unavailable']);
+  assert.equal(await validate(other.workload), 'invalid-argument');
+  await node.clock.advance(1000);
+  assert.equal(await validate(workload), 'invalid-argument');
+});

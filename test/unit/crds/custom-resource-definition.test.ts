@@ -53,7 +53,13 @@ suite('definitions', () => {
 
   test('A1–A14: upstream’s fields, and ours beside them', () => {
     const spec = findKind('spire.spiffe.io', 'ClusterSPIFFEID')?.schema.properties?.['spec'];
-    const ours = ['priority', 'jwtClaimTemplates', 'commonNameTemplate', 'jwtIncludeJTI'];
+    const ours = [
+      'priority',
+      'jwtClaimTemplates',
+      'jwtClaimsFromAuthors',
+      'commonNameTemplate',
+      'jwtIncludeJTI',
+    ];
     const upstream =
       'spiffeIDTemplate podSelector namespaceSelector dnsNameTemplates workloadSelectorTemplates ttl jwtTtl federatesWith admin downstream autoPopulateDNSNames className fallback hint';
     assert.deepEqual(Object.keys(spec?.properties ?? {}), [...upstream.split(' '), ...ours]);

@@ -60,7 +60,7 @@ suite('A1, A5, E5, E7: a template that makes no entry', () => {
     ],
     [
       'a missing label in a claim',
-      { jwtClaimTemplates: { agent_x: '{{ .PodMeta.Labels.x }}' } },
+      { jwtClaimTemplates: { agent_x: '{{ .PodMeta.Labels.x }}' }, jwtClaimsFromAuthors: true },
       /jwtClaimTemplates.agent_x: a value it reads is missing/,
     ],
     [
@@ -165,6 +165,7 @@ test('A6, A7, A8, A14: the rest of an entry', () => {
     federatesWith: ['b.test', 'spiffe://a.test/x', 'b.test'],
     hint: 'db',
     jwtClaimTemplates: { agent_name: '{{ .PodMeta.Name }}' },
+    jwtClaimsFromAuthors: true,
     jwtIncludeJTI: true,
   });
   const identity = identityOf(view);

@@ -165,6 +165,7 @@ const policies = record({
   jwtClaimTemplates: mostly<JsonObject | undefined>(undefined, {
     agent_zone: '{{ .NodeMeta.Labels.zone }}',
   }),
+  jwtClaimsFromAuthors: one<boolean | undefined>(true, true, undefined),
   autoPopulateDNSNames: one<boolean | undefined>(undefined, true),
   hint: one<string | undefined>(undefined, 'h0', 'h1'),
   ttl: mostly<string | undefined>(undefined, '1h', '5m', '-1h'),

@@ -66,7 +66,10 @@ suite('strict profile: refused', () => {
     ],
     [
       'bytes of a node in a claim',
-      { jwtClaimTemplates: { agent_zone: '{{ .NodeMeta.Labels.zone }}' } },
+      {
+        jwtClaimTemplates: { agent_zone: '{{ .NodeMeta.Labels.zone }}' },
+        jwtClaimsFromAuthors: true,
+      },
       /jwtClaimTemplates\.agent_zone: /,
     ],
     [
@@ -127,7 +130,10 @@ suite('strict profile: served', () => {
       "a pod's own DNS name",
       { dnsNameTemplates: ['{{ .PodMeta.Name }}.{{ .PodMeta.Namespace }}.test'] },
     ],
-    ['a claim an author writes', { jwtClaimTemplates: { agent_app: '{{ .PodMeta.Labels.app }}' } }],
+    [
+      'a claim an author writes',
+      { jwtClaimTemplates: { agent_app: '{{ .PodMeta.Labels.app }}' }, jwtClaimsFromAuthors: true },
+    ],
   ];
   for (const [name, spec] of rows) {
     test(`strict profile: ${name}`, () => {

@@ -28,6 +28,7 @@ export function entry(change: Partial<IssuableEntry> = {}): IssuableEntry {
     jwtIncludeJti: false,
     limits: {
       jwtDenied: false,
+      sdsDenied: false,
       allowedAudiences: undefined,
       maxX509TtlSeconds: 0,
       maxJwtTtlSeconds: 0,

@@ -139,6 +139,24 @@ suite('refused, with the field named', () => {
       claims({ constructor: 'x' }),
       /jwtClaimTemplates\.constructor: not an allowed/,
     ],
+    [
+      'a claim of an author’s',
+      claims({ agent_app: '{{ .PodMeta.Labels.app }}' }),
+      /^spec\.jwtClaimTemplates\.agent_app: reads \.PodMeta\.Labels, which a pod's author writes; jwtClaimsFromAuthors/,
+    ],
+    [
+      'a trust level of an author’s',
+      makePolicy({
+        jwtClaimTemplates: { agent_trust_level: '{{ .PodMeta.Labels.app }}' },
+        jwtClaimsFromAuthors: true,
+      }),
+      /agent_trust_level: .* the operator's alone/,
+    ],
+    [
+      'claims that are too long',
+      claims({ agent_a: 'x'.repeat(2049) }),
+      /^spec\.jwtClaimTemplates: over 2048 bytes together|^spec\.jwtClaimTemplates\.agent_a: .*over 2048/,
+    ],
     ['a claim in upper case', claims({ agent_Name: 'x' }), /a claim is named by/],
     [
       'a bad common name',
@@ -210,6 +228,15 @@ suite('refused, with the field named', () => {
 
 suite('warned about, not refused', () => {
   const rows: readonly [string, JsonObject, RegExp][] = [
+    [
+      'a claim of an author’s, which the policy lets in',
+      makePolicy({
+        jwtClaimTemplates: { agent_app: '{{ .PodMeta.Labels.app }}' },
+        jwtClaimsFromAuthors: true,
+      }),
+      /^spec\.jwtClaimTemplates\.agent_app: reads \.PodMeta\.Labels, .*nothing must be decided/,
+    ],
+    ['authors without claims', makePolicy({ jwtClaimsFromAuthors: true }), /no effect without/],
     ['A9 admin', makePolicy({ admin: true }), /^spec\.admin: has no effect/],
     ['A10 downstream', makePolicy({ downstream: true }), /^spec\.downstream: has no effect/],
     [

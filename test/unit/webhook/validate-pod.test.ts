@@ -81,6 +81,11 @@ suite('refused, with the field named', () => {
       'require-identity"\\]: must be one of true, false',
     ],
     [
+      'secret discovery asked for in another way',
+      attribute('signet.dev/sds', 'Deny'),
+      'sds"\\]: must be one of true, false',
+    ],
+    [
       'an attribute that is no string',
       attribute('signet.dev/require-identity', true),
       'require-identity"\\]: must be one of true, false',
@@ -141,6 +146,10 @@ suite('allowed', () => {
     [
       'a known attribute',
       makeMounting({ csi: { volumeAttributes: { 'signet.dev/require-identity': 'true' } } }),
+    ],
+    [
+      'secret discovery asked for',
+      makeMounting({ csi: { volumeAttributes: { 'signet.dev/sds': 'true' } } }),
     ],
     [
       'empty optional fields',

@@ -308,6 +308,7 @@ test('the content digest changes with what shapes the SVID, and with nothing els
     { jwtTtlSeconds: 60 },
     { x509TtlSeconds: 3600 },
     { limits: { ...limits, jwtDenied: true } },
+    { limits: { ...limits, sdsDenied: true } },
   ]) {
     assert.equal(of(change), base, JSON.stringify(change));
   }

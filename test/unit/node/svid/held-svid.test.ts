@@ -12,6 +12,7 @@ const entry: PodEntry = {
   federatesWith: [],
   jwtDenied: false,
   jwtSingleUse: false,
+  sdsDenied: false,
   contentDigest: 'aa',
 };
 const held: HeldSvid = {

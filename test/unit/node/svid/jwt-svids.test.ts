@@ -19,6 +19,7 @@ function identity(entryId: string): ServedIdentity {
     federatesWith: [],
     jwtDenied: false,
     jwtSingleUse: false,
+    sdsDenied: false,
     chain: new Uint8Array(),
     key: new Uint8Array(),
     notBefore: 0,
