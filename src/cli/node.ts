@@ -60,6 +60,10 @@ const FLAGS = {
     default: '10s',
     help: 'how long a pod may wait for its first identity',
   },
+  'allow-keys-on-disk': {
+    type: 'boolean',
+    help: "write files for pods whose emptyDir is on the node's disk too; keys then survive there",
+  },
   'workload-key-type': {
     type: 'choice',
     of: [...NODE_KEY_TYPES],
@@ -126,6 +130,7 @@ function nodeSettings(flags: Flags<typeof FLAGS>) {
     tokenFile: required('--token-file', flags['token-file']),
     health: healthAddress(flags['health-address']),
     publishWaitMs: positive('--publish-wait', flags['publish-wait']),
+    allowKeysOnDisk: flags['allow-keys-on-disk'],
     keyType: flags['workload-key-type'],
     registers: !flags['no-registration'],
     logLevel: flags['log-level'],

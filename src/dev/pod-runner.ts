@@ -2,9 +2,10 @@
 // volumes of pods as the kubelet does, and unpublishes them when a pod is gone. It talks to the
 // plugin over its real sockets only.
 
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CodedError } from '../base/errors.ts';
+import { readFileRequest } from '../base/file-attributes.ts';
 import { ephemeralVolumeId } from '../node/volume/target-path.ts';
 import { Node } from '../transport/gen/csi/csi_pb.ts';
 import { Registration } from '../transport/gen/kubelet/plugin_registration_pb.ts';
@@ -28,6 +29,7 @@ export type PodRunnerOptions = {
 const SINGLE_NODE_WRITER = 1;
 const CALL_TIMEOUT_MS = 120_000;
 const VOLUMES = join('volumes', 'kubernetes.io~csi');
+const EMPTY_DIRS = join('volumes', 'kubernetes.io~empty-dir');
 
 export class PodRunner {
   readonly #kubeletRoot: string;
@@ -75,7 +77,19 @@ export class PodRunner {
   prepare(pod: RunnablePod): string {
     const target = this.#targetOf(pod);
     mkdirSync(dirname(target), { recursive: true, mode: 0o750 });
+    const files = readFileRequest(pod.attributes);
+    if (files !== undefined) this.#makeEmptyDir(pod.uid, files.volume, files.group);
     return target;
+  }
+
+  // On whatever file system the run directory is: mounting memory takes a real kubelet.
+  #makeEmptyDir(podUid: string, volumeName: string, group: number | undefined): void {
+    const path = join(this.#kubeletRoot, 'pods', podUid, EMPTY_DIRS, volumeName);
+    mkdirSync(path, { recursive: true, mode: 0o777 });
+    chmodSync(path, 0o777);
+    if (group === undefined || process.getuid?.() !== 0) return;
+    chownSync(path, 0, group);
+    chmodSync(path, 0o2777);
   }
 
   /** Publishes a pod's volume; returns its directory. */

@@ -152,8 +152,9 @@ export class IdentityView {
   }
 
   #applyPolicy(name: string, object: JsonObject | undefined): readonly string[] {
-    const { value, aside } = this.#read(name, object, (each) =>
-      parseClusterSpiffeId(each, this.#settings.claimNames),
+    const { claimNames } = this.#settings;
+    const { value, aside } = this.#read(name, object, (stored) =>
+      parseClusterSpiffeId(stored, claimNames),
     );
     this.#setAside(name, aside);
     this.index.setPolicy(name, value);

@@ -28,8 +28,10 @@ import { KeyRegistry } from './policy/key-registry.ts';
 import { type MintLimit, MintLimits } from './policy/mint-limits.ts';
 import { PublishedPods } from './policy/published-pods.ts';
 import { REASON } from './policy/reasons.ts';
+import { RevocationKeeper } from './revocation/revocation-keeper.ts';
 import { JwtSigning } from './signing/jwt-signing.ts';
 import { X509Signing } from './signing/x509-signing.ts';
+import { addFederating } from './watch/node-federation.ts';
 import { NodeSessions } from './watch/node-sessions.ts';
 import { RollbackAlarm } from './watch/rollback-alarm.ts';
 
@@ -79,6 +81,8 @@ export type Issuer = {
   readonly authorities: Latest<SigningAuthorities>;
   /** Certificate, key and trust of whoever listens for it; throws `unavailable` before the first. */
   tls(): ServingCredentials;
+  /** The complete set of revocation lists, DER; empty while there is none. */
+  readonly crls: Latest<readonly Uint8Array[]>;
   /** Serials that are out, for receipts. */
   heldBy(matches: (held: HeldSerial) => boolean): readonly HeldSerial[];
   /** Whether every watching session of the node has applied the pod at this version or later. */
@@ -90,7 +94,7 @@ const JWT_LIMIT: MintLimit = { perSecond: 10, burst: 50 };
 const X509_LIMIT: MintLimit = { perSecond: 0.5, burst: 50 };
 
 export const noFederation: FederationSource = {
-  federatedBundles: () => [],
+  federatedTrustDomains: () => [],
   onFederationChange: () => () => {},
 };
 
@@ -124,6 +128,16 @@ export function createIssuer(options: IssuerOptions): Issuer {
       }
     },
   });
+  const revocation = new RevocationKeeper({
+    store,
+    authorities: view.current,
+    pods,
+    inventory,
+    audit,
+    clock,
+    log,
+    maySign: () => !rollback.isRaised,
+  });
   const common = { pods, authorities, audit, clock, log };
   const service = bindIssuerService({
     authenticator: options.authenticator,
@@ -148,6 +162,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
       inventory,
       refreshAuthorities: async () => await view.refresh(),
       rollback,
+      crls: () => revocation.crls.value ?? [],
     },
   });
   const keeper =
@@ -169,25 +184,34 @@ export function createIssuer(options: IssuerOptions): Issuer {
   const onPod = ({ podUid, node, gone }: PodChange): void => {
     if (gone) published.forget(podUid);
     for (const session of sessions.of(node)) session.outbox.addPod(podUid, gone);
+    revocation.podChanged();
   };
   const onBundles = (): void => {
     for (const session of sessions.all()) session.outbox.addBundles();
   };
   const run = async (signal: AbortSignal): Promise<void> => {
-    const stops = [pods.onChange(onPod), federation.onFederationChange(onBundles)];
+    const onFederation = () => {
+      onBundles();
+      for (const session of sessions.all()) addFederating(session, pods);
+    };
+    const stops = [pods.onChange(onPod), federation.onFederationChange(onFederation)];
     const follow = async () => {
       for await (const { keyDigests } of view.current.watch(signal)) {
         keys.setAuthorities(keyDigests);
         rollback.look();
         onBundles();
+        revocation.wake();
       }
+    };
+    const revoke = async () => {
+      for await (const _ of revocation.crls.watch(signal)) onBundles();
     };
     const prune = () => {
       keys.prune(clock.now());
       inventory.prune(clock.now());
       rollback.look();
     };
-    await Promise.all([loop.run(signal, prune), follow()]);
+    await Promise.all([loop.run(signal, prune), follow(), revocation.run(signal), revoke()]);
     for (const stop of stops) stop();
   };
 
@@ -207,6 +231,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
       return rollback.isRaised;
     },
     authorities: view.current,
+    crls: revocation.crls,
     tls: () => authorities().serving,
     heldBy: (matches) => inventory.heldBy(matches, clock.now()),
     hasAcknowledged: (node, podUid, version) => {

@@ -1,6 +1,7 @@
 // What the issuer needs to know of pods and of other trust domains. Whoever derives identities
 // implements this; the issuer asks anew for every signature.
 
+import type { LabelSelector } from '../crds/label-selector.ts';
 import type { Bundle } from '../spiffe/bundle/bundle.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
 
@@ -29,6 +30,8 @@ export type IssuableEntry = {
   readonly x509TtlSeconds: number;
   readonly jwtTtlSeconds: number;
   readonly federatesWith: readonly TrustDomain[];
+  /** And all foreign trust domains whose objects have such labels. */
+  readonly federatesWithMatching?: LabelSelector | undefined;
   readonly jwtClaims: Readonly<Record<string, string>>;
   readonly jwtIncludeJti: boolean;
   readonly limits: EntryLimits;
@@ -64,6 +67,24 @@ export type PodChange = {
   readonly gone: boolean;
 };
 
+/** A certificate, as restrictions see it. */
+export type RestrictedCertificate = {
+  readonly podUid: string;
+  readonly entryId: string;
+  readonly node: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** Undefined: that of the entry now. */
+  readonly spiffeId?: string;
+};
+
+export type Suspension = {
+  /** Of the restriction. */
+  readonly name: string;
+  /** It says of no end. */
+  readonly isForGood: boolean;
+};
+
 export type PodSource = {
   pod(uid: string): IssuablePod | undefined;
   podsOn(node: string): Iterable<IssuablePod>;
@@ -77,14 +98,24 @@ export type PodSource = {
    * the last one; default: the same.
    */
   readonly restrictionsKnownTo?: bigint;
+  /** Names of the restrictions that suspend somebody now; default: none. */
+  suspensions?(): ReadonlySet<string>;
+  /** Those of them that are about a certificate, whether or not its pod still exists. */
+  suspending?(certificate: RestrictedCertificate): readonly Suspension[];
   /** Whether the view is new enough to sign by. */
   readonly isFresh: () => boolean;
   /** Calls `listener` on every change until the returned function is called. */
   onChange(listener: (change: PodChange) => void): () => void;
 };
 
+/** A foreign trust domain: its bundle, and the labels of the object that declares it. */
+export type FederatedTrustDomain = {
+  readonly bundle: Bundle;
+  readonly labels: Readonly<Record<string, string>>;
+};
+
 /** Bundles of other trust domains, complete. */
 export type FederationSource = {
-  federatedBundles(): readonly Bundle[];
+  federatedTrustDomains(): Iterable<FederatedTrustDomain>;
   onFederationChange(listener: () => void): () => void;
 };

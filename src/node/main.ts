@@ -13,17 +13,19 @@ import { csiIdentity } from './csi/csi-identity.ts';
 import { csiNode } from './csi/csi-node.ts';
 import { PluginSocket } from './csi/plugin-socket.ts';
 import { Registration } from './csi/registration.ts';
+import { VolumeFiles } from './files/volume-files.ts';
 import { isServed, Seniority, untilReady, untilUnserved } from './hand-over.ts';
 import type { PluginState } from './health.ts';
 import { IssuerClient } from './issuer-client.ts';
 import { LostVolumes } from './lost-volumes.ts';
-import { published, type Report, unpublished } from './node-reports.ts';
+import { hello, published, type Report, unpublished } from './node-reports.ts';
 import { NodeView } from './node-view.ts';
 import { SigningBatch } from './svid/signing-batch.ts';
 import { SvidManager } from './svid/svid-manager.ts';
 import type { NodeKeyType } from './svid/workload-key.ts';
 import { sweep } from './sweep.ts';
 import { MAX_SOCKET_PATH_BYTES } from './volume/hidden-listener.ts';
+import { podsDirectory } from './volume/serve-record.ts';
 import { VolumeRecords } from './volume/volume-records.ts';
 import { Volumes } from './volume/volumes.ts';
 import { workloadEndpoints } from './workload/workload-endpoint.ts';
@@ -51,6 +53,8 @@ export type NodePluginOptions = {
   readonly keyType?: NodeKeyType;
   readonly publishWaitMs?: number;
   readonly requireIdentityWaitMs?: number;
+  /** Default: false. Writes files of volumes that ask for them onto the node's disk as well. */
+  readonly allowKeysOnDisk?: boolean;
   /** Default: true. Otherwise somebody else tells the kubelet, such as the official sidecar. */
   readonly registers?: boolean;
   /** Called once the kubelet can find and call the plugin. */
@@ -87,6 +91,7 @@ export async function runNodePlugin(
   const dial = () => {
     run(plugin.manager.run(stop.signal));
     run(plugin.issuer.run(stop.signal));
+    run(plugin.files.run(stop.signal));
   };
   try {
     const isSecond = await isServed(csiEndpoint);
@@ -180,14 +185,24 @@ function compose(options: NodePluginOptions) {
     onUnpublished: (podUid) => issuer.reports.add(`volume/${podUid}`, unpublished(podUid)),
   });
   const records = new VolumeRecords(`${directory}/volumes`);
+  const publishWaitMs = options.publishWaitMs ?? PUBLISH_WAIT_MS;
+  const files = new VolumeFiles({
+    podsDirectory: podsDirectory(kubeletRoot),
+    answers: manager,
+    clock,
+    log,
+    waitMs: publishWaitMs,
+    allowKeysOnDisk: options.allowKeysOnDisk ?? false,
+  });
   const volumes = new Volumes({
     kubeletRoot,
     records,
     answers: manager,
     serve: workloadEndpoints({ answers: manager, clock, log }),
+    files,
     clock,
     log,
-    publishWaitMs: options.publishWaitMs ?? PUBLISH_WAIT_MS,
+    publishWaitMs,
     requireIdentityWaitMs: options.requireIdentityWaitMs ?? REQUIRE_IDENTITY_WAIT_MS,
   });
   const lost = new LostVolumes({
@@ -224,24 +239,11 @@ function compose(options: NodePluginOptions) {
     issuer,
     records,
     volumes,
+    files,
     lost,
     registration,
     services,
     seniority,
     csiEndpoint,
-  };
-}
-
-function hello(view: NodeView, manager: SvidManager, pluginVersion: string): Report {
-  const held = [...manager.held()].map(({ podUid, entryId, serial, notAfter }) => ({
-    podUid,
-    entryId,
-    serial,
-    notAfter: BigInt(Math.floor(notAfter / 1000)),
-  }));
-  const { own, restrictionVersion } = view;
-  return {
-    case: 'hello',
-    value: { held, bundleSequence: own?.sequence ?? 0n, restrictionVersion, pluginVersion },
   };
 }

@@ -4,6 +4,8 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { Latest } from '../base/latest.ts';
 import type { NodeReportSchema } from '../transport/gen/signet/issuer_pb.ts';
+import type { NodeView } from './node-view.ts';
+import type { SvidManager } from './svid/svid-manager.ts';
 
 export type Report = NonNullable<MessageInitShape<typeof NodeReportSchema>['report']>;
 
@@ -41,4 +43,19 @@ export function published(podUid: string): Report {
 
 export function unpublished(podUid: string): Report {
   return { case: 'unpublished', value: { podUid } };
+}
+
+/** The first report of a stream: what this node holds and has seen. */
+export function hello(view: NodeView, manager: SvidManager, pluginVersion: string): Report {
+  const held = [...manager.held()].map(({ podUid, entryId, serial, notAfter }) => ({
+    podUid,
+    entryId,
+    serial,
+    notAfter: BigInt(Math.floor(notAfter / 1000)),
+  }));
+  const { own, restrictionVersion } = view;
+  return {
+    case: 'hello',
+    value: { held, bundleSequence: own?.sequence ?? 0n, restrictionVersion, pluginVersion },
+  };
 }

@@ -14,6 +14,8 @@ export type ContainerTarget = {
   readonly volumeName: string;
   /** Every volume of the driver: a container that mounts one of them is served already. */
   readonly driverVolumes: readonly AdmissionVolume[];
+  /** The volume that files are in, if the pod has them. */
+  readonly filesVolume?: string | undefined;
 };
 
 export type ContainerInjection = {
@@ -26,26 +28,41 @@ export function injectContainers(
   containers: readonly AdmissionContainer[],
   target: ContainerTarget,
 ): ContainerInjection {
-  const { mountPath } = target.table.mount;
+  const { mount, files } = target.table;
   const unserved = containers.filter((each) => !mountsAny(each, target.driverVolumes));
-  const taken = unserved.filter((each) => hasMountAt(each, mountPath));
+  const taken = unserved.filter((each) => hasMountAt(each, mount.mountPath));
   const free = unserved.filter((each) => !taken.includes(each));
+  const hasFiles = target.filesVolume !== undefined;
+  const withoutFiles = free.filter((each) => hasFiles && hasMountAt(each, files.mount.mountPath));
   return {
-    patch: free.flatMap((each) => injectContainer(each, target)),
-    warnings: taken.map(({ path }) => {
-      const field = formatField([...path, 'volumeMounts']);
-      return `${field}: ${mountPath} is taken, so the container gets no socket`;
-    }),
+    patch: free.flatMap((each) => injectContainer(each, target, withoutFiles.includes(each))),
+    warnings: [
+      ...taken.map((each) => `${isTaken(each, mount.mountPath)}, so the container gets no socket`),
+      ...withoutFiles.map(
+        (each) => `${isTaken(each, files.mount.mountPath)}, so the container gets no files`,
+      ),
+    ],
   };
+}
+
+function isTaken({ path }: AdmissionContainer, mountPath: string): string {
+  return `${formatField([...path, 'volumeMounts'])}: ${mountPath} is taken`;
 }
 
 function injectContainer(
   { path, mounts, env }: AdmissionContainer,
-  { table, volumeName }: ContainerTarget,
+  { table, volumeName, filesVolume }: ContainerTarget,
+  leaveOutFiles: boolean,
 ): readonly JsonPatchOperation[] {
   const isSet = env?.some((variable) => ownValue(variable, 'name') === table.env.name) ?? false;
+  const added = [
+    { name: volumeName, ...table.mount },
+    ...(filesVolume === undefined || leaveOutFiles
+      ? []
+      : [{ name: filesVolume, ...table.files.mount }]),
+  ];
   return [
-    ...appendTo([...path, 'volumeMounts'], mounts, [{ name: volumeName, ...table.mount }]),
+    ...appendTo([...path, 'volumeMounts'], mounts, added),
     ...appendTo([...path, 'env'], env, isSet ? [] : [table.env]),
   ];
 }

@@ -3,6 +3,7 @@
 
 import type { JsonObject } from '../template/json-value.ts';
 import { celAnnotationHas, celExists, celHasKey, celString } from './cel.ts';
+import { filesVariables, VOLUME_ATTRIBUTES } from './files-policy.ts';
 import { type InjectionTable, injectionTable } from './injection-table.ts';
 import { ISTIO_VOLUME } from './mutate-pod.ts';
 import { ISTIO_TEMPLATES_ANNOTATION } from './opt-in.ts';
@@ -104,6 +105,7 @@ function variables(table: InjectionTable, driverName: string): readonly JsonObje
         `(object.spec.containers.exists(x, ${mounts('variables.authorsVolumes')}) || variables.initContainers.exists(x, ${mounts('variables.authorsVolumes')}))`,
       ].join(' && '),
     },
+    ...filesVariables(table),
     { name: 'newContainers', expression: `object.spec.containers.filter(x, ${unserved(table)})` },
     {
       name: 'newInitContainers',
@@ -119,9 +121,13 @@ function variables(table: InjectionTable, driverName: string): readonly JsonObje
 
 /** Of a container `x`: it mounts no volume of ours, and has nothing at or below our path. */
 function unserved({ mount }: InjectionTable): string {
-  const at = `x.mountPath == ${celString(mount.mountPath)}`;
-  const below = `x.mountPath.startsWith(${celString(`${mount.mountPath}/`)})`;
-  return `!${celExists('x.volumeMounts', `x.name in variables.driverVolumes || ${at} || ${below}`)}`;
+  return `!${celExists('x.volumeMounts', `x.name in variables.driverVolumes || ${atOrBelow(mount)}`)}`;
+}
+
+/** Of a mount `x`. */
+function atOrBelow({ mountPath }: InjectionTable['mount']): string {
+  const at = `x.mountPath == ${celString(mountPath)}`;
+  return `${at} || x.mountPath.startsWith(${celString(`${mountPath}/`)})`;
 }
 
 /**
@@ -133,22 +139,31 @@ function mutation(table: InjectionTable): string {
   return `variables.isNeeded ? Object{
   metadata: Object.metadata{annotations: {${celString(annotation.name)}: ${celString(annotation.value)}}},
   spec: Object.spec{
-    volumes: variables.authorsVolumes.size() > 0 ? [] : [Object.spec.volumes{
+    volumes: (variables.authorsVolumes.size() > 0 ? [] : [Object.spec.volumes{
       name: ${celString(volume.name)},
-      csi: Object.spec.volumes.csi{${members(volume.csi)}}
-    }],
+      csi: Object.spec.volumes.csi{${members(volume.csi)}, ${VOLUME_ATTRIBUTES}}
+    }]) + (!variables.needsFilesVolume ? [] : [Object.spec.volumes{
+      name: variables.filesVolume,
+      emptyDir: Object.spec.volumes.emptyDir{${members(table.files.volume.emptyDir)}}
+    }]),
     initContainers: ${containers('newInitContainers', 'initContainers', table)},
     containers: ${containers('newContainers', 'containers', table)}
   }
 } : Object{}`;
 }
 
-function containers(variable: string, field: string, { mount, env }: InjectionTable): string {
+function containers(
+  variable: string,
+  field: string,
+  { mount, env, files }: InjectionTable,
+): string {
   const type = `Object.spec.${field}`;
+  const hasFiles = `variables.hasFiles && !${celExists('c.volumeMounts', atOrBelow(files.mount))}`;
   const isSet = celExists('c.env', `x.name == ${celString(env.name)}`);
   return `variables.${variable}.map(c, ${type}{
       name: c.name,
-      volumeMounts: [${type}.volumeMounts{name: variables.volumeName, ${members(mount)}}],
+      volumeMounts: [${type}.volumeMounts{name: variables.volumeName, ${members(mount)}}] +
+        (${hasFiles} ? [${type}.volumeMounts{name: variables.filesVolume, ${members(files.mount)}}] : []),
       env: ${isSet} ? [] : [${type}.env{${members(env)}}]
     })`;
 }

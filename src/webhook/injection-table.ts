@@ -1,6 +1,7 @@
 // What injection adds to a pod, as data: `mutate-pod` applies it, and an admission policy that
 // injects without a webhook can be written from the same rows.
 
+import { FILE_NAMES, FILES, JWT_AUDIENCE } from '../base/file-attributes.ts';
 import type { JsonObject } from '../template/json-value.ts';
 
 export type InjectionTable = {
@@ -10,6 +11,14 @@ export type InjectionTable = {
   /** For every container, with the name of the volume. */
   readonly mount: { readonly mountPath: string; readonly readOnly: true };
   readonly env: { readonly name: string; readonly value: string };
+  /** For pods that ask for files as well. */
+  readonly files: {
+    /** Of the pod, each an attribute of the same name on the volume. The first one asks. */
+    readonly annotations: readonly string[];
+    /** Without its name. */
+    readonly volume: { readonly emptyDir: JsonObject };
+    readonly mount: { readonly mountPath: string; readonly readOnly: true };
+  };
 };
 
 /** The rows for one CSI driver; a read-only volume is what the driver accepts (KU-18). */
@@ -21,6 +30,11 @@ export function injectionTable(driverName: string): InjectionTable {
     env: {
       name: 'SPIFFE_ENDPOINT_SOCKET',
       value: 'unix:///spiffe-workload-api/spire-agent.sock',
+    },
+    files: {
+      annotations: [FILES, FILE_NAMES, JWT_AUDIENCE],
+      volume: { emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
+      mount: { mountPath: '/spiffe-files', readOnly: true },
     },
   };
 }

@@ -3,6 +3,7 @@
 // containers that another injector brings in between get theirs on the next pass.
 
 import { CodedError } from '../base/errors.ts';
+import type { JsonObject } from '../template/json-value.ts';
 import {
   type AdmissionPod,
   type AdmissionPodRequest,
@@ -18,6 +19,7 @@ import {
   findPodExclusion,
 } from './exclusion.ts';
 import { injectContainers } from './inject-containers.ts';
+import { injectFiles } from './inject-files.ts';
 import { type InjectionTable, injectionTable } from './injection-table.ts';
 import { appendTo, type JsonPatchOperation } from './json-patch.ts';
 import { formatPointer } from './json-path.ts';
@@ -86,17 +88,30 @@ function inject(pod: AdmissionPod, driverName: string): PodMutation {
     return untouched('VolumeNameTaken', [warning]);
   }
   const volumeName = existing ?? table.volume.name;
-  const target = { table, volumeName, driverVolumes: all };
-  const { patch, warnings } = injectContainers(pod.containers, target);
-  if (patch.length === 0) return nothingToAdd(warnings);
-  const volumes = pod.volumes?.map(({ json }) => json);
-  const annotation = marked ? [] : [annotate(pod, table)];
-  const volume = appendTo(
-    ['spec', 'volumes'],
-    volumes,
-    existing === undefined ? [table.volume] : [],
+  const files = injectFiles(
+    pod,
+    authors.find(({ name }) => name === existing),
+    table,
   );
-  return { patch: [...annotation, ...volume, ...patch], warnings, reason: 'Injected' };
+  const target = { table, volumeName, driverVolumes: all, filesVolume: files.volumeName };
+  const containers = injectContainers(pod.containers, target);
+  const warnings = [...files.warnings, ...containers.warnings];
+  if (containers.patch.length === 0) return nothingToAdd(containers.warnings);
+  const annotation = marked ? [] : [annotate(pod, table)];
+  const volumes = appendTo(
+    ['spec', 'volumes'],
+    pod.volumes?.map(({ json }) => json),
+    [
+      ...(existing === undefined ? [withAttributes(table, files.attributes)] : []),
+      ...files.volumes,
+    ],
+  );
+  return { patch: [...annotation, ...volumes, ...containers.patch], warnings, reason: 'Injected' };
+}
+
+function withAttributes({ volume }: InjectionTable, attributes: JsonObject | undefined) {
+  if (attributes === undefined) return volume;
+  return { ...volume, csi: { ...volume.csi, volumeAttributes: attributes } };
 }
 
 /**

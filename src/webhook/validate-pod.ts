@@ -2,6 +2,7 @@
 // author still looks; and warns where an identity reaches further than the pod's author may think.
 
 import { CodedError } from '../base/errors.ts';
+import { fileAttributeError } from '../base/file-attributes.ts';
 import { type JsonValue, ownValue } from '../template/json-value.ts';
 import { type AdmissionAnswer, answer } from './admission-answer.ts';
 import {
@@ -14,7 +15,8 @@ import {
   parseAdmissionPod,
 } from './admission-pod.ts';
 import { formatField, type JsonPath } from './json-path.ts';
-import { VOLUME_ATTRIBUTES } from './volume-attributes.ts';
+import { judgeFiles } from './validate-files.ts';
+import { SECRET_DISCOVERY, VOLUME_ATTRIBUTES } from './volume-attributes.ts';
 import type { WebhookSettings } from './webhook-settings.ts';
 
 /**
@@ -30,11 +32,14 @@ export function validatePod(
     const pod = parseAdmissionPod(request.pod);
     const volumes = driverVolumes(pod, settings.driverName);
     if (volumes.length === 0) return answer([], []);
+    const files = judgeFiles(pod, volumes);
     const errors = [
       ...volumes.flatMap(volumeErrors),
       ...pod.containers.flatMap((container) => mountErrors(container, volumes)),
+      ...files.errors,
     ];
-    return answer(errors, podWarnings(pod));
+    const shared = volumes.flatMap((volume) => sharedSecretWarnings(volume, pod));
+    return answer(errors, [...podWarnings(pod), ...shared, ...files.warnings]);
   } catch (thrown) {
     if (thrown instanceof CodedError) return answer([thrown.message], []);
     throw thrown;
@@ -61,7 +66,11 @@ function volumeErrors({ path, csi = {} }: AdmissionVolume): readonly string[] {
 }
 
 function attributeErrors(path: JsonPath, value: JsonValue | undefined): readonly string[] {
-  const allowed = VOLUME_ATTRIBUTES.get(String(path.at(-1)));
+  const name = String(path.at(-1));
+  const fileError = typeof value === 'string' ? fileAttributeError(name, value) : undefined;
+  if (fileError === null) return [];
+  if (fileError !== undefined) return [`${formatField(path)}: ${fileError}`];
+  const allowed = VOLUME_ATTRIBUTES.get(name);
   if (allowed === undefined) return [`${formatField(path)}: unknown volume attribute`];
   if (typeof value === 'string' && allowed.includes(value)) return [];
   return [`${formatField(path)}: must be one of ${allowed.join(', ')}`];
@@ -84,6 +93,24 @@ function mountErrors(
       return `${at}: must not be set on a volume with the Workload API`;
     });
   });
+}
+
+/** Secret discovery needs no security header: a program that can be talked into a request has the key. */
+function sharedSecretWarnings(
+  { path, name, csi = {} }: AdmissionVolume,
+  { containers }: AdmissionPod,
+): readonly string[] {
+  const at = [...path, 'csi', 'volumeAttributes'];
+  const attributes = optionalObject(csi, at) ?? {};
+  if (ownValue(attributes, SECRET_DISCOVERY) !== 'true') return [];
+  const mounting = containers.filter(({ mounts = [] }) =>
+    mounts.some((mount) => ownValue(mount, 'name') === name),
+  );
+  if (mounting.length < 2) return [];
+  const field = formatField([...at, SECRET_DISCOVERY]);
+  return [
+    `${field}: ${mounting.length} containers can read the key; mount it into the proxy alone`,
+  ];
 }
 
 type Sandbox = { readonly runtimeClass: RegExp; readonly warning: string };

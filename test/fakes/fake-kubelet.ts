@@ -1,7 +1,7 @@
 // A kubelet's directory tree and its calls, over the plugin's real CSI socket.
 
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -66,6 +66,14 @@ export class FakeKubelet {
         'csi.storage.k8s.io/ephemeral': 'true',
       },
     };
+  }
+
+  /** Makes a pod's `emptyDir` and says where; what is mounted there is the test's business. */
+  emptyDir(podUid: string, volume = 'signet-files'): string {
+    const path = join(this.root, 'pods', podUid, 'volumes/kubernetes.io~empty-dir', volume);
+    mkdirSync(path, { recursive: true });
+    chmodSync(path, 0o777);
+    return path;
   }
 
   close(): void {

@@ -25,13 +25,17 @@ export function seedsOf(name: string): readonly Uint8Array[] {
 }
 
 /** What `parse` gives, or undefined where it refuses in the one way that it may. */
-export function accepted<T>(parse: () => T): T | undefined {
+export function accepted<T>(parse: () => T, isRefusal = isInvalidArgument): T | undefined {
   try {
     return parse();
   } catch (thrown) {
-    if (thrown instanceof CodedError && thrown.code === 'invalid-argument') return undefined;
+    if (isRefusal(thrown)) return undefined;
     throw thrown;
   }
+}
+
+function isInvalidArgument(thrown: unknown): boolean {
+  return thrown instanceof CodedError && thrown.code === 'invalid-argument';
 }
 
 export function textOf(input: Uint8Array): string {

@@ -20,12 +20,14 @@ export const DOCUMENT_OBJECTS: Readonly<
   Record<DocumentName, { readonly kind: 'ConfigMap' | 'Secret'; readonly name: string }>
 > = {
   state: { kind: 'ConfigMap', name: 'authority-state' },
+  revocations: { kind: 'ConfigMap', name: 'revocations' },
   'root-key': { kind: 'Secret', name: 'root-key' },
   'standby-root-key': { kind: 'Secret', name: 'standby-root-key' },
   'serving-keys': { kind: 'Secret', name: 'serving-keys' },
   'issuing-keys': { kind: 'Secret', name: 'issuing-keys' },
   'issuer-serving': { kind: 'Secret', name: 'issuer-serving' },
   'controller-serving': { kind: 'Secret', name: 'controller-serving' },
+  'bundle-endpoint': { kind: 'Secret', name: 'bundle-endpoint' },
 };
 
 const KEY = 'document.json';

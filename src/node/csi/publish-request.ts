@@ -2,7 +2,8 @@
 // code and one message that names the field to change. Nothing below this file looks at the raw
 // request again.
 
-import { invalid } from '../../base/errors.ts';
+import { CodedError, invalid } from '../../base/errors.ts';
+import { fileAttributeError, readFileRequest } from '../../base/file-attributes.ts';
 import type { NodePublishVolumeRequest } from '../../transport/gen/csi/csi_pb.ts';
 import { ephemeralVolumeId, parseTargetPath } from '../volume/target-path.ts';
 import type { VolumeRecord } from '../volume/volume-records.ts';
@@ -16,7 +17,7 @@ const POD_INFO = {
 } as const;
 const TOKENS = 'csi.storage.k8s.io/serviceAccount.tokens';
 
-/** The volume attributes a pod author may set; any other is refused by name. */
+/** The volume attributes a pod author may set, beside those for files; any other is refused by name. */
 export const REQUIRE_IDENTITY = 'signet.dev/require-identity';
 /** Envoy's secret discovery on the volume's socket. */
 export const SECRET_DISCOVERY = 'signet.dev/sds';
@@ -30,7 +31,10 @@ export function knownAttributes(
   declared: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
   return Object.fromEntries(
-    Object.entries(declared).filter(([key, value]) => ATTRIBUTES.get(key)?.includes(value)),
+    Object.entries(declared).filter(
+      ([key, value]) =>
+        ATTRIBUTES.get(key)?.includes(value) || fileAttributeError(key, value) === null,
+    ),
   );
 }
 
@@ -138,12 +142,24 @@ function readAttributes(context: ReadonlyMap<string, string>): Readonly<Record<s
   const attributes: Record<string, string> = {};
   for (const [key, value] of [...context].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     if (own.has(key)) continue;
-    const allowed = ATTRIBUTES.get(key);
-    if (allowed === undefined) throw invalid(`volume_context: unknown volume attribute ${key}`);
-    if (!allowed.includes(value)) {
-      throw invalid(`volume_context: ${key} must be one of ${allowed.join(', ')}`);
-    }
+    requireValid(key, value);
     attributes[key] = value;
   }
+  try {
+    readFileRequest(attributes);
+  } catch (thrown) {
+    throw invalid(`volume_context: ${CodedError.from(thrown).message}`, thrown);
+  }
   return attributes;
+}
+
+function requireValid(key: string, value: string): void {
+  const fileError = fileAttributeError(key, value);
+  if (fileError === null) return;
+  if (fileError !== undefined) throw invalid(`volume_context: ${key}: ${fileError}`);
+  const allowed = ATTRIBUTES.get(key);
+  if (allowed === undefined) throw invalid(`volume_context: unknown volume attribute ${key}`);
+  if (!allowed.includes(value)) {
+    throw invalid(`volume_context: ${key} must be one of ${allowed.join(', ')}`);
+  }
 }

@@ -3,6 +3,7 @@
 
 import type { Clock } from '../../base/clock.ts';
 import { CodedError } from '../../base/errors.ts';
+import { Latest } from '../../base/latest.ts';
 import type { SpiffeId } from '../../spiffe/spiffe-id.ts';
 import { isPassing } from './passing-reasons.ts';
 import type { ServedIdentity } from './pod-answer.ts';
@@ -29,7 +30,7 @@ export type JwtSvidsOptions = {
 };
 
 /** Dated by this node's clock, which need not be the issuer's. */
-type CachedToken = {
+export type CachedToken = {
   readonly token: string;
   readonly receivedAt: number;
   readonly lifeMs: number;
@@ -52,13 +53,14 @@ export class JwtSvids {
   readonly #podUid: string;
   readonly #cache = new Map<string, CachedToken>();
   /** Counts the withdrawals: what was asked for before one is not kept after it. */
-  #generation = 0;
+  readonly generation = new Latest<number>();
   #underWay = 0;
   #throttledAt = Number.NEGATIVE_INFINITY;
 
   constructor(podUid: string, options: JwtSvidsOptions) {
     this.#podUid = podUid;
     this.#options = options;
+    this.generation.set(0);
   }
 
   /**
@@ -69,8 +71,16 @@ export class JwtSvids {
     identities: readonly ServedIdentity[],
     audience: readonly string[],
   ): Promise<readonly string[]> {
+    return (await this.fetchDated(identities, audience)).map(({ token }) => token);
+  }
+
+  /** The same, with what says how long each token is good for. */
+  async fetchDated(
+    identities: readonly ServedIdentity[],
+    audience: readonly string[],
+  ): Promise<readonly CachedToken[]> {
     const now = this.#options.clock.now();
-    const generation = this.#generation;
+    const generation = this.generation.value;
     const keys = identities.map((identity) => cacheKey(identity, audience));
     const cached = keys.map((key) => this.#cache.get(key));
     const wanted = identities.filter((identity, index) => {
@@ -80,19 +90,19 @@ export class JwtSvids {
     const signed = await this.#sign(wanted, audience, () =>
       cached.every((token) => token !== undefined && isUsable(token, now)),
     );
-    const isCurrent = generation === this.#generation;
+    const isCurrent = generation === this.generation.value;
     return identities.map((identity, index) => {
       const token = signed.get(identity.entryId) ?? (isCurrent ? cached[index] : undefined);
       if (token === undefined) throw new CodedError('unavailable', 'no token was signed');
       if (isCurrent && !identity.jwtSingleUse) this.#remember(keys[index] ?? '', token);
-      return token.token;
+      return token;
     });
   }
 
   /** Forgets every token: an identity of the pod was withdrawn or restricted. */
   clear(): void {
-    this.#generation += 1;
     this.#cache.clear();
+    this.generation.set((this.generation.value ?? 0) + 1);
   }
 
   async #sign(
@@ -161,11 +171,13 @@ function cacheKey(identity: ServedIdentity, audience: readonly string[]): string
   return JSON.stringify([identity.entryId, identity.spiffeId, ...audience]);
 }
 
-function isFresh({ receivedAt, lifeMs }: CachedToken, now: number): boolean {
+/** Whether the first half of its life is not over. */
+export function isFresh({ receivedAt, lifeMs }: CachedToken, now: number): boolean {
   return receivedAt <= now && now < receivedAt + lifeMs / 2;
 }
 
+/** Whether it still serves while no other can be had. */
 // A clock that was set back cannot say how old the token is.
-function isUsable({ receivedAt, lifeMs }: CachedToken, now: number): boolean {
+export function isUsable({ receivedAt, lifeMs }: CachedToken, now: number): boolean {
   return receivedAt <= now && receivedAt + lifeMs - now > MIN_LEFT_MS;
 }

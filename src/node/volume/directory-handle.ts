@@ -11,6 +11,7 @@ import {
   readdirSync,
   readFileSync,
   rmdirSync,
+  statfsSync,
   unlinkSync,
 } from 'node:fs';
 import { invalid } from '../../base/errors.ts';
@@ -97,6 +98,17 @@ export class DirectoryHandle {
     const match = /^mnt_id:\s*(\d+)$/m.exec(info);
     if (match?.[1] === undefined) throw new Error('fdinfo without mnt_id');
     return match[1];
+  }
+
+  /** The kernel's magic number of the file system that this directory lies on. */
+  get fileSystemType(): number {
+    return statfsSync(this.pathOf('.')).type;
+  }
+
+  /** Owner, group and mode, with the set-group-ID bit. */
+  get ownership(): { readonly uid: number; readonly gid: number; readonly mode: number } {
+    const { uid, gid, mode } = fstatSync(this.#open());
+    return { uid, gid, mode: mode & 0o7777 };
   }
 
   /** A path to `name` inside this directory that stays right while the handle is open. */

@@ -24,7 +24,7 @@ export async function awaitIdentity(
   options: IdentityWait & { readonly signal: AbortSignal },
 ): Promise<void> {
   const { clock, publishWaitMs, requireIdentityWaitMs, signal } = options;
-  const required = record.attributes[REQUIRE_IDENTITY] === 'true';
+  const required = isRequired(record);
   const wait = new AbortController();
   const stop = () => wait.abort();
   signal.addEventListener('abort', stop, { once: true });
@@ -42,4 +42,9 @@ export async function awaitIdentity(
     const reason = now?.kind === 'refused' ? now.reason : 'Pending';
     throw new CodedError('unavailable', `no identity issued: ${reason}`, { reason });
   }
+}
+
+/** Whether the volume's pod is not to start without an identity. */
+export function isRequired({ attributes }: VolumeRecord): boolean {
+  return attributes[REQUIRE_IDENTITY] === 'true';
 }

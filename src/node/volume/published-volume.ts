@@ -2,6 +2,8 @@
 // endpoint behind it. Who connects here is the pod: the mount is the attestation.
 
 import type { Socket } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
+import { CodedError } from '../../base/errors.ts';
 import { isErrno } from './directory-handle.ts';
 import { HiddenListener } from './hidden-listener.ts';
 import type { TargetPath } from './target-path.ts';
@@ -59,6 +61,15 @@ export class PublishedVolume {
       await endpoint.close();
       throw thrown;
     }
+  }
+
+  /** Throws `already-exists` when another volume would have to be served for this record. */
+  requireSame(record: VolumeRecord): void {
+    if (isDeepStrictEqual(this.record, record)) return;
+    throw new CodedError(
+      'already-exists',
+      'volume_context: the volume is published with other attributes',
+    );
   }
 
   /** Whether the target path still leads to the directory that is served. */

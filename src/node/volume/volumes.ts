@@ -2,12 +2,11 @@
 // transaction: record, directory, socket, then OK; a failure before OK takes back what that call
 // made and nothing else. Calls for one target never overlap.
 
-import { isDeepStrictEqual } from 'node:util';
 import { CodedError, invalid } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import { REQUIRE_IDENTITY } from '../csi/publish-request.ts';
+import type { VolumeFiles } from '../files/volume-files.ts';
 import { ExpectedVolumes } from './expected-volumes.ts';
-import { awaitIdentity, type IdentityWait } from './identity-wait.ts';
+import { awaitIdentity, type IdentityWait, isRequired } from './identity-wait.ts';
 import type { PodAnswers } from './pod-answers.ts';
 import { asPublishError } from './publish-error.ts';
 import type { PublishedVolume, ServeWorkload } from './published-volume.ts';
@@ -22,6 +21,7 @@ export type VolumesOptions = IdentityWait & {
   readonly records: VolumeRecords;
   readonly answers: PodAnswers;
   readonly serve: ServeWorkload;
+  readonly files: Pick<VolumeFiles, 'start' | 'ready' | 'end'>;
   readonly log: Logger;
 };
 
@@ -80,7 +80,7 @@ export class Volumes {
         return;
       }
       // A volume that demands an identity may have been held when the process ended.
-      volume.answered = record.attributes[REQUIRE_IDENTITY] !== 'true';
+      volume.answered = !isRequired(record);
       this.#nowServed(volume);
     } catch (err) {
       this.#expected.failed(record, err);
@@ -91,6 +91,7 @@ export class Volumes {
     const { volumeId } = volume.record;
     this.#volumes.set(volumeId, volume);
     this.#expected.remove(volumeId);
+    this.#options.files.start(volume.record);
   }
 
   /** Whether a good request for the volume has come before, in this run or an earlier one. */
@@ -103,10 +104,11 @@ export class Volumes {
       const volume = await this.#ensure(record);
       if (volume.answered) return;
       try {
-        const { answers } = this.#options;
+        const { answers, files } = this.#options;
         const answer = answers.answerOf(record.podUid);
         await awaitIdentity(record, answer, { ...this.#options, signal });
         answers.requireMatch(record);
+        await files.ready(record, isRequired(record), signal);
         volume.answered = true;
       } catch (thrown) {
         // What the kubelet retries finds the volume as it is; what it does not retry leaves nothing.
@@ -154,6 +156,7 @@ export class Volumes {
     if (record === undefined) return;
     this.#volumes.delete(volumeId);
     this.#expected.remove(volumeId);
+    this.#options.files.end(record);
     await volume?.close();
     const { podUid } = record;
     const hasAnother = this.records.some((other) => other.podUid === podUid);
@@ -204,12 +207,7 @@ export class Volumes {
   async #existing(record: VolumeRecord): Promise<PublishedVolume | undefined> {
     const volume = this.#volumes.get(record.volumeId);
     if (volume === undefined) return undefined;
-    if (!isDeepStrictEqual(volume.record, record)) {
-      throw new CodedError(
-        'already-exists',
-        'volume_context: the volume is published with other attributes',
-      );
-    }
+    volume.requireSame(record);
     const { kubeletRoot } = this.#options;
     const target = parseTargetPath(record.targetPath, kubeletRoot);
     if (volume.isAt(target, podsDirectory(kubeletRoot))) {
@@ -238,8 +236,8 @@ export class Volumes {
         await volume.close();
         throw shuttingDown();
       }
-      this.#nowServed(volume);
       answers.published(record);
+      this.#nowServed(volume);
       return volume;
     } catch (thrown) {
       if (isNew && !this.#locks.isClosed) records.remove(volumeId);

@@ -38,7 +38,7 @@ function token(aud: readonly string[]): string {
   return `${encode({ alg: 'ES256', kid: 'k', typ: 'JWT' })}.${encode(claims)}.AAAA`;
 }
 
-test('a token is fetched for an audience, with the header that the API demands', async () => {
+test('WE-06, WE-22: a token is fetched for an audience, with the header that the API demands', async () => {
   const client = new WorkloadApiClient({ address: api.address });
   const svid = await client.fetchJwtSvid({ audience: 'db' });
   assert.equal(svid.spiffeId, ID);
@@ -55,7 +55,7 @@ test('WA-11: a token for another SPIFFE ID than the answer says is refused', asy
   client.close();
 });
 
-test('the server validates a token, and its answer comes back parsed', async () => {
+test('WA-32: the server validates a token, and its answer comes back parsed', async () => {
   api.validation = { spiffeId: ID, claims: { sub: ID, aud: ['db'] } };
   const client = new WorkloadApiClient({ address: api.address });
   const validated = await client.validateJwtSvid('a.b.c', 'db');

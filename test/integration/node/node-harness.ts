@@ -22,7 +22,7 @@ export const HEADER = { 'workload.spiffe.io': 'true' };
 export type WorkloadClient = GrpcClient<typeof SpiffeWorkloadAPI>;
 
 export class NodeHarness {
-  readonly clock = new FakeClock(NOW);
+  readonly clock: FakeClock;
   readonly kubelet = new FakeKubelet();
   readonly issuer: FakeIssuer;
   readonly #clients: { close(): void }[] = [];
@@ -32,22 +32,28 @@ export class NodeHarness {
   /** Ends the first instance, as SIGTERM does. */
   stopFirst: () => Promise<void> = async () => {};
 
-  private constructor(authority: TestAuthority) {
+  private constructor(authority: TestAuthority, now: number) {
+    this.clock = new FakeClock(now);
     const path = join(this.kubelet.root, 'issuer.sock');
     this.issuer = new FakeIssuer(path, authority, this.clock);
     mkdirSync(join(this.kubelet.root, 's'));
   }
 
   /** An issuer that listens and a plugin that is ready. */
-  static async start(options: { issuerUp?: boolean } = {}): Promise<NodeHarness> {
-    const harness = new NodeHarness(await TestAuthority.create('example.org', NOW));
+  static async start(
+    options: { issuerUp?: boolean; allowKeysOnDisk?: boolean; now?: number } = {},
+  ): Promise<NodeHarness> {
+    const { now = NOW } = options;
+    const harness = new NodeHarness(await TestAuthority.create('example.org', now), now);
     if (options.issuerUp !== false) await harness.issuer.start();
-    harness.stopFirst = await harness.startPlugin();
+    harness.stopFirst = await harness.startPlugin(options);
     return harness;
   }
 
   /** Starts an instance; `stop` ends it and waits for its end. */
-  async startPlugin(options: { token?: () => Promise<string> } = {}): Promise<() => Promise<void>> {
+  async startPlugin(
+    options: { token?: () => Promise<string>; allowKeysOnDisk?: boolean } = {},
+  ): Promise<() => Promise<void>> {
     const stop = new AbortController();
     const ready = Promise.withResolvers<void>();
     const done = runNodePlugin(
@@ -63,6 +69,7 @@ export class NodeHarness {
         clock: this.clock,
         log: silentLogger,
         version: '1.2.3',
+        allowKeysOnDisk: options.allowKeysOnDisk ?? false,
         onReady: ready.resolve,
       },
       stop.signal,

@@ -71,6 +71,7 @@ export async function startPlugin(kubelet: FakeKubelet, label = ''): Promise<Plu
       accept: (connection) => connection.resume().end(`${label}${record.podUid}`),
       close: async () => {},
     }),
+    files: { start: () => {}, ready: async () => {}, end: () => {} },
     clock,
     log: { ...silentLogger, warn: (_, message) => warnings.push(message) },
     publishWaitMs: 10_000,

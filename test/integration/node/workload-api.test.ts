@@ -77,7 +77,7 @@ async function statusOf(
   });
 }
 
-test('WA-34: the WIT profile is Unimplemented for all its calls', async () => {
+test('WA-34, PF-09: the WIT profile is Unimplemented for all its calls', async () => {
   const { workload } = await pod(['/a']);
   for (const stream of [
     workload.fetchWITSVID({}, node.call),
@@ -87,7 +87,7 @@ test('WA-34: the WIT profile is Unimplemented for all its calls', async () => {
   }
 });
 
-test('WA-06, WA-13, WA-14, WA-17: the first message is there at once, complete, and DER', async () => {
+test('WA-06, WA-13, WA-14, WA-17, PF-10: the first message is there at once, complete, and DER', async () => {
   const { workload } = await pod(['/ns/shop/sa/default']);
   const message = await new Messages(workload.fetchX509SVID({}, node.call)).next();
   const [svid] = message.svids;
@@ -142,7 +142,7 @@ test('WA-38: the default identity is the first entry, whatever was signed first'
   assert.deepEqual(seen, ['spiffe://example.org/new', 'spiffe://example.org/b']);
 });
 
-test('a new bundle is pushed to all three kinds of stream, own domain under its SPIFFE ID', async () => {
+test('WA-22, WA-28, WA-29: a new bundle is pushed to all three kinds of stream, own domain under its SPIFFE ID', async () => {
   const { workload } = await pod(['/a']);
   const svids = new Messages(workload.fetchX509SVID({}, node.call));
   const x509 = new Messages(workload.fetchX509Bundles({}, node.call));

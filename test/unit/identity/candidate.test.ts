@@ -91,7 +91,7 @@ suite('A26: an entry that no SVID may say', () => {
     ['an ID without a path', { spiffeIDTemplate: 'spiffe://example.org' }, /must have a path/],
     ["SPIRE's own paths", { spiffeIDTemplate: 'spiffe://example.org/spire/agent/x' }, /reserved/],
     ['our own paths', { spiffeIDTemplate: 'spiffe://example.org/signet' }, /reserved/],
-    ['a hint over 1024 bytes', { hint: 'é'.repeat(513) }, /hint: over 1024 bytes/],
+    ['WA-39 a hint over 1024 bytes', { hint: 'é'.repeat(513) }, /hint: over 1024 bytes/],
     ['an empty DNS name', { dnsNameTemplates: [''] }, /DNS name: 0 characters/],
     ['a DNS name with a space', { dnsNameTemplates: ['a b'] }, /malformed/],
     ['an address as DNS name', { dnsNameTemplates: ['10.0.0.1'] }, /looks like an address/],

@@ -47,6 +47,7 @@ const pods: fc.Arbitrary<Pod> = fc
   .record({
     annotations: fc.option(annotations, { nil: undefined }),
     istio: fc.boolean(),
+    files: fc.boolean(),
     initContainers: fc.option(containers('init', 0), { nil: undefined }),
     containers: containers('main', 1),
     volumes: fc.constantFrom(
@@ -57,9 +58,11 @@ const pods: fc.Arbitrary<Pod> = fc
       [{ ...driverVolume, name: 'agent' }],
     ),
   })
-  .map(({ annotations, istio, initContainers, containers, volumes }) => {
+  .map(({ annotations, istio, files, initContainers, containers, volumes }) => {
     const templates = istio ? [['inject.istio.io/templates', 'sidecar,spire']] : [];
-    const all = annotations || istio ? [...(annotations ?? []), ...templates] : undefined;
+    const asks = files ? [['signet.dev/files', 'true']] : [];
+    const own = annotations ?? (istio || files ? [] : undefined);
+    const all = own && [...own, ...templates, ...asks];
     return {
       metadata: {
         labels: { 'signet.dev/inject': 'true' },

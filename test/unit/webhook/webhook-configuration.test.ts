@@ -293,7 +293,7 @@ suite('the policies that inject without a webhook', () => {
   });
 
   test('add what the injection table says', () => {
-    const { annotation, volume, mount, env } = injectionTable(settings.driverName);
+    const { annotation, volume, mount, env, files } = injectionTable(settings.driverName);
     for (const policy of policies) {
       const [mutation] = policy.spec.mutations;
       assert.equal(mutation?.patchType, 'ApplyConfiguration');
@@ -301,11 +301,17 @@ suite('the policies that inject without a webhook', () => {
       for (const part of [
         `annotations: {"${annotation.name}": "${annotation.value}"}`,
         `name: "${volume.name}"`,
-        `csi: Object.spec.volumes.csi{driver: "${settings.driverName}", readOnly: true}`,
+        `csi: Object.spec.volumes.csi{driver: "${settings.driverName}", readOnly: true, `,
+        'emptyDir: Object.spec.volumes.emptyDir{medium: "Memory", sizeLimit: "1Mi"}',
+        `mountPath: "${files.mount.mountPath}", readOnly: true`,
         `mountPath: "${mount.mountPath}", readOnly: true`,
         `name: "${env.name}", value: "${env.value}"`,
       ]) {
         assert.ok(text.includes(part), part);
+      }
+      const attributes = policy.spec.variables.find(({ name }) => name === 'attributes');
+      for (const name of files.annotations) {
+        assert.ok(attributes?.expression.includes(`?"${name}": `), name);
       }
     }
   });

@@ -17,7 +17,7 @@ import { KEY_USAGE } from '../../../../src/spiffe/certificate/certificate-extens
 import { readDistinguishedName } from '../../../../src/spiffe/certificate/distinguished-name.ts';
 import { ATTRIBUTE, EXTENSION, PURPOSE } from '../../../../src/spiffe/certificate/oid.ts';
 import { formatPemCertificate } from '../../../../src/spiffe/pem.ts';
-import { parseSpiffeId } from '../../../../src/spiffe/spiffe-id.ts';
+import { parseSpiffeId, parseTrustDomain } from '../../../../src/spiffe/spiffe-id.ts';
 import { readX509Svid } from '../../../../src/spiffe/x509-svid/x509-svid.ts';
 import { X509TrustAnchors } from '../../../../src/spiffe/x509-svid/x509-trust-anchors.ts';
 import { authorityExtensions, forge, NOW, party } from '../certificate/forged-certificate.ts';
@@ -214,6 +214,12 @@ suite("a user's authority", () => {
       assert.throws(() => readUserAuthority({ ...pem, ...change }, trustDomain), refused(rule));
     });
   }
+  test('TB-18 refused: for another trust domain', () => {
+    assert.throws(
+      () => readUserAuthority(pem, parseTrustDomain('other.test')),
+      refused(/trust domain/),
+    );
+  });
   test('refused: a key that is too small', () => {
     const keys = generateKeyPairSync('rsa', { modulusLength: 1024 });
     const der = forge(party('small', keys), party('above'), { extensions: authorityExtensions() });

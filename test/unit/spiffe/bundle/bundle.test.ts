@@ -72,6 +72,20 @@ suite('the SPIFFE bundle document', () => {
     const [der] = bundle.x509Authorities;
     assert.deepEqual(x509Key['x5c'], [Buffer.from(der ?? []).toString('base64')]);
   });
+  test('PF-05 TB-09 its keys have the two uses of the SVID documents and no other', () => {
+    assert.deepEqual(
+      new Set(valid.keys.map((key) => key['use'])),
+      new Set(['x509-svid', 'jwt-svid']),
+    );
+  });
+  test('WA-15 WA-27 a key vouches for what its use says and for nothing else', () => {
+    const jwtOnly = parse({ ...valid, keys: [jwtKey, jwtRsaKey] }).bundle;
+    assert.deepEqual(jwtOnly.x509Authorities, []);
+    const x509Only = parse({ ...valid, keys: [x509Key, x509RsaKey] }).bundle;
+    assert.equal(x509Only.jwtAuthorities.size, 0);
+    assert.deepEqual(documentOf(formatJwtBundle(x509Only)).keys, []);
+    assert.equal(formatX509Bundle(jwtOnly).length, 0);
+  });
   test('JW-17 TB-10 TB-11 TB-12 a JWT authority', () => {
     assert.deepEqual(Object.keys(jwtKey), ['kty', 'crv', 'x', 'y', 'use', 'kid']);
     assert.deepEqual(Object.keys(jwtRsaKey), ['kty', 'n', 'e', 'use', 'kid']);
