@@ -35,8 +35,7 @@ export const LANGUAGES: readonly Language[] = [
         files: [here('go/main.go'), here('go/go.mod'), here('go/go.sum')],
         version: versionOf('go', 'version'),
         build: (into) => {
-          const env = { GOTOOLCHAIN: 'local', GOWORK: 'off' };
-          run('go', ['build', '-o', join(into, 'peer'), '.'], here('go'), env);
+          run('go', ['build', '-o', join(into, 'peer'), '.'], here('go'));
         },
       });
       return [join(folder, 'peer')];

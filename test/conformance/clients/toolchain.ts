@@ -28,10 +28,10 @@ export async function built({ name, files, version = '', build }: Build): Promis
 }
 
 /** Runs a tool; what it has to complain about goes to standard error. */
-export function run(program: string, args: readonly string[], cwd: string, env = {}): void {
+export function run(program: string, args: readonly string[], cwd: string): void {
   execFileSync(program, args, {
     cwd,
-    env: { ...process.env, ...env },
+    env: { ...process.env, GOTOOLCHAIN: 'local', GOWORK: 'off' },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
 }
