@@ -14,7 +14,7 @@ import {
 } from '../../../src/transport/grpc/grpc-client.ts';
 
 const MAIN = join(import.meta.dirname, '../../../src/main.ts');
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 export type WorkloadClient = GrpcClient<typeof SpiffeWorkloadAPI>;
 /** A line that the process printed, and when. */

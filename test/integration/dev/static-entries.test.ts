@@ -28,7 +28,7 @@ const dev = new DevProcess({
 });
 after(async () => await dev.close());
 
-test('B1–B3: a static entry names its pod, follows edits, and is refused where it is wrong', async () => {
+test('B1–B3, B14, G10, R6: a static entry from a file names its pod, is refused where wrong, and changes without a gap', async () => {
   await dev.start();
   assert.equal((await dev.pod('shop/web')).says, 'spiffe://example.org/billing');
   assert.match((await dev.pod('shop/other')).says, /NoPolicy/);

@@ -44,7 +44,7 @@ suite('beside others', () => {
     assert.equal(standing(view, 'new'), 'rendered set Serving');
   });
 
-  test('B12, R3: a ClusterSPIFFEID makes the entry of a pod, which an older one has already', () => {
+  test('B12, R1, R3: a ClusterSPIFFEID makes the entry of a pod, which an older one has already', () => {
     const own = staticEntry('own', { selectors: ['k8s:pod-uid:uid-web-0'] });
     view.set('ClusterSPIFFEID', policy('p', { spiffeIDTemplate: STATIC_ID }, young));
     view.set('ClusterStaticEntry', own);
