@@ -113,18 +113,23 @@ async function* follow<M>(
 }
 
 export async function firstServed(options: PodSocket, call: Call): Promise<ServedAnswer> {
+  const present = answerOf(options);
+  // The usual case costs no timer.
+  if (present.value !== undefined && isDefinite(present.value)) {
+    return requireServed(options.pod, present.value);
+  }
   const wait = new AbortController();
   const stop = () => wait.abort();
   call.signal.addEventListener('abort', stop, { once: true });
   void options.clock.sleep(FIRST_ANSWER_WAIT_MS, wait.signal).then(stop);
-  const present = answerOf(options);
-  const answer = await present.first(
-    (now) => now.kind === 'served' || now.kind === 'refused',
-    wait.signal,
-  );
+  const answer = await present.first(isDefinite, wait.signal);
   call.signal.removeEventListener('abort', stop);
   wait.abort();
   return requireServed(options.pod, answer ?? present.value ?? { kind: 'unknown' });
+}
+
+function isDefinite({ kind }: PodAnswer): boolean {
+  return kind === 'served' || kind === 'refused';
 }
 
 function answerOf({ answers, pod }: PodSocket): Latest<PodAnswer> {

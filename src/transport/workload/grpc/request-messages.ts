@@ -57,7 +57,8 @@ export class RequestMessages {
   }
 
   abort(): void {
-    this.#over(new CodedError('unavailable', 'the call is over'));
+    // Most bodies have ended by then, and an error costs more than all else here.
+    this.#over(this.#end ?? new CodedError('unavailable', 'the call is over'));
   }
 
   /** Gives back what it kept. */
