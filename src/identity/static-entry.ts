@@ -153,6 +153,7 @@ function policyOf(
     isDownstream,
     priority: 0,
     jwtClaimTemplates: new Map(),
+    jwtClaimsFromAuthors: false,
     commonNameTemplate: undefined,
     jwtIncludeJti: false,
     entry: {

@@ -5,6 +5,7 @@
 import { CodedError, invalid } from '../../base/errors.ts';
 import { Latest } from '../../base/latest.ts';
 import type { Logger } from '../../base/log.ts';
+import { type RateLimit, RateLimits } from '../../base/rate-limits.ts';
 import { parseSpiffeId, pathOf } from '../../spiffe/spiffe-id.ts';
 import type { DiscoveryRequest } from '../../transport/gen/envoy/service/discovery/v3/discovery_pb.ts';
 import { SecretDiscoveryService } from '../../transport/gen/envoy/service/secret/v3/sds_pb.ts';
@@ -18,19 +19,33 @@ import {
   requireServed,
 } from '../workload/workload-api.ts';
 import type { ServedAnswer } from '../workload/workload-messages.ts';
-import { RequestBudget } from './request-budget.ts';
 import { readSecretRequest } from './secret-request.ts';
 import { type SecretResponse, SecretSubscription, secretResponse } from './secret-subscription.ts';
 import { findSecret, type NamedSecret, namesOf } from './secrets.ts';
 
 export type SecretDiscoveryOptions = PodSocket & { readonly log: Logger };
 
-type Context = SecretDiscoveryOptions & { readonly budget: RequestBudget };
+/** An Envoy with a hundred secrets says two hundred words at its start, and a hundred a change. */
+const REQUEST_LIMIT: RateLimit = { perSecond: 100, burst: 1000 };
+/** What a peer says must not fill the log. */
+const LINE_LIMIT: RateLimit = { perSecond: 0.1, burst: 1 };
+const REJECTED = 'rejected';
+const ABSENT = 'absent';
+
+/** Limits are the volume's, however many Envoys it has. */
+type Context = SecretDiscoveryOptions & {
+  readonly requests: RateLimits;
+  readonly lines: RateLimits;
+};
 type Wanted = Pick<SecretSubscription, 'names' | 'validation'>;
 type Found = { readonly present: readonly NamedSecret[]; readonly absent: readonly string[] };
 
 export function secretDiscovery(options: SecretDiscoveryOptions): ServiceBinding {
-  const context = { ...options, budget: new RequestBudget(options.clock) };
+  const context = {
+    ...options,
+    requests: new RateLimits(options.clock, REQUEST_LIMIT),
+    lines: new RateLimits(options.clock, LINE_LIMIT),
+  };
   return bindService(
     SecretDiscoveryService,
     {
@@ -50,7 +65,7 @@ async function fetchSecrets(
   request: DiscoveryRequest,
   call: Call,
 ): Promise<SecretResponse> {
-  context.budget.take();
+  takeRequest(context);
   const { names, validation = 'authorities' } = readSecretRequest(request);
   const wanted = { names: names.length === 0 ? undefined : names, validation };
   const { present, absent } = find(context, await firstServed(context, call), wanted);
@@ -114,11 +129,11 @@ class SecretStream {
   }
 
   #accept(message: DiscoveryRequest): void {
-    const { budget, log, pod } = this.#context;
-    budget.take();
+    const { lines, log, pod } = this.#context;
+    takeRequest(this.#context);
     const request = readSecretRequest(message);
     if (!this.#subscription.accept(request)) return;
-    if (request.rejection !== undefined && budget.mayLog()) {
+    if (request.rejection !== undefined && lines.take(REJECTED, 1)) {
       const { podUid, namespace, podName } = pod;
       const fields = { podUid, namespace, podName, detail: request.rejection };
       log.warn(fields, 'An Envoy rejected what secret discovery gave it');
@@ -154,12 +169,18 @@ class SecretStream {
   }
 
   #noteAbsent(absent: readonly string[]): void {
-    const { budget, log, pod } = this.#context;
-    if (!budget.mayLog()) return;
+    const { lines, log, pod } = this.#context;
+    if (!lines.take(ABSENT, 1)) return;
     const { podUid, namespace, podName } = pod;
     const fields = { podUid, namespace, podName, names: absent.slice(0, 3) };
     log.info(fields, 'An Envoy waits for secrets that its pod does not have');
   }
+}
+
+function takeRequest({ requests, pod }: Context): void {
+  if (requests.take(pod.podUid, 1)) return;
+  const { perSecond } = REQUEST_LIMIT;
+  throw new CodedError('resource-exhausted', `over ${perSecond} requests a second`);
 }
 
 function find(context: Context, served: ServedAnswer, { names, validation }: Wanted): Found {

@@ -19,6 +19,13 @@ export type WorkloadEndpointOptions = {
 
 /** An Envoy names all its extensions in every request: 61 KiB of them in version 1.40. */
 const MAX_DISCOVERY_REQUEST_BYTES = 256 * 1024;
+/** It opens a stream for each secret, all at its start. */
+const MAX_DISCOVERY_BUFFERED_BYTES = 8 * 1024 * 1024;
+
+const DISCOVERY_LIMITS = {
+  maxMessageBytes: MAX_DISCOVERY_REQUEST_BYTES,
+  limits: { maxBufferedBytes: MAX_DISCOVERY_BUFFERED_BYTES },
+};
 
 export function workloadEndpoints(options: WorkloadEndpointOptions): ServeWorkload {
   const validations = new RateLimits(options.clock, VALIDATION_LIMIT);
@@ -29,7 +36,7 @@ export function workloadEndpoints(options: WorkloadEndpointOptions): ServeWorklo
     if (hasSecrets) services.push(secretDiscovery(parts));
     return new WorkloadServer({
       services: [...services, ...introspection(services, parts)],
-      ...(hasSecrets ? { maxMessageBytes: MAX_DISCOVERY_REQUEST_BYTES } : {}),
+      ...(hasSecrets ? DISCOVERY_LIMITS : {}),
     });
   };
 }

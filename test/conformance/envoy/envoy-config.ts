@@ -2,6 +2,8 @@
 // and dials Unix sockets, so that none of them has or needs a network.
 
 const TLS = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3';
+/** Some put the socket's path there (WE-25). */
+const RAW_PATH = '/spiffe-workload-api/spire-agent.sock';
 /** Without it an Envoy may wait for half a minute after its server was away for a second. */
 const RETRY = { retry_back_off: { base_interval: '0.2s', max_interval: '1s' } };
 const HTTP = 'type.googleapis.com/envoy.extensions';
@@ -117,7 +119,7 @@ export function tlsUpstream(
             default_validation_context: {
               match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { exact: peer } }],
             },
-            validation_context_sds_secret_config: secret(validation),
+            validation_context_sds_secret_config: secret(validation, RAW_PATH),
           },
         },
       },
@@ -150,7 +152,8 @@ function connectionManager(filters: readonly object[]): object {
   };
 }
 
-function secret(name: string): object {
+/** By default an Envoy's `:authority` is its cluster's name. */
+function secret(name: string, authority = ''): object {
   return {
     name,
     sds_config: {
@@ -158,7 +161,7 @@ function secret(name: string): object {
       api_config_source: {
         api_type: 'GRPC',
         transport_api_version: 'V3',
-        grpc_services: [{ envoy_grpc: { cluster_name: 'signet', retry_policy: RETRY } }],
+        grpc_services: [{ envoy_grpc: { cluster_name: 'signet', authority, retry_policy: RETRY } }],
       },
     },
   };

@@ -38,7 +38,7 @@ suite('Envoy', { skip, timeout: FETCH_AND_RUN_MS }, () => {
   });
   after(async () => await mesh.close());
 
-  test('W6: a client and a server know each other by ID', async () => {
+  test('W6, WE-25: a client and a server know each other by ID', async () => {
     const { status, body } = await mesh.call('client');
     assert.equal(status, 200);
     assert.match(body, new RegExp(`By=${SERVER};`));

@@ -96,6 +96,25 @@ test('names are added and dropped on one stream; what was given is not given aga
   assert.deepEqual([...secretsIn(await stream.next()).keys()], ['ROOTCA']);
 });
 
+test('a request may be as large as an Envoy’s, for every secret of many at once', async () => {
+  const metadata = { labels: 'x'.repeat(100_000) };
+  const many = Array.from({ length: 48 }, (_, at) => [A, `spiffe://example.org/not/${at}`]);
+  const opened = many.map((resourceNames) => {
+    const stream = new DiscoveryStream(client);
+    streams.push(stream);
+    stream.say({ node: { ...ENVOY, metadata }, resourceNames });
+    return stream;
+  });
+  for (const stream of opened) assert.equal((await stream.next()).resources.length, 1);
+  const fetch = async (bytes: number) =>
+    await client.fetchSecrets({
+      node: { ...ENVOY, metadata: { labels: 'x'.repeat(bytes) } },
+      resourceNames: [A],
+    });
+  assert.equal((await fetch(260_000)).resources.length, 1);
+  await assert.rejects(fetch(263_000), { code: 'resource-exhausted' });
+});
+
 test('a client that says nothing more gets what is there, and the stream ends with OK', async () => {
   const stream = open([A, 'spiffe://example.org/c']);
   const [response, ...more] = await stream.rest();

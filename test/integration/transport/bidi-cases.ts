@@ -51,6 +51,41 @@ export function testRequestStreams(newServer: NewServer): void {
       client.close();
     });
 
+    test('a message waits for none of the window that the one before has used', async () => {
+      const never = async () => {
+        throw new CodedError('unimplemented', 'not here');
+      };
+      await serve({
+        watch: async function* (requests) {
+          for await (const { report } of requests) {
+            if (report.case !== 'published') continue;
+            const { length } = report.value.podUid;
+            yield { message: { case: 'podGone', value: { version: BigInt(length) } } };
+          }
+        },
+        signX509Svids: never,
+        signJwtSvids: never,
+      });
+      const client = createGrpcClient(Issuer, { target: socket.target });
+      const sizes = [30_000, 40_000, 65_000, 20_000, 50_000, 30_000];
+      let answered = Promise.withResolvers<void>();
+      async function* reports() {
+        for (const size of sizes) {
+          answered = Promise.withResolvers();
+          yield { report: { case: 'published' as const, value: { podUid: 'x'.repeat(size) } } };
+          await answered.promise;
+        }
+      }
+      const seen: number[] = [];
+      const call = { signal: AbortSignal.timeout(10_000) };
+      for await (const { message } of client.watch(reports(), call)) {
+        if (message.case === 'podGone') seen.push(Number(message.value.version));
+        answered.resolve();
+      }
+      assert.deepEqual(seen, sizes);
+      client.close();
+    });
+
     test('T-50: nothing of a call is parsed before its caller is admitted', async () => {
       const asked: string[] = [];
       const refused = async () => {

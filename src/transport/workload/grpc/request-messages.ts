@@ -25,6 +25,8 @@ export class RequestMessages {
   /** Messages that nobody has taken yet. */
   #waiting: readonly Buffer[] | Buffer[] = NONE;
   #charged = 0;
+  /** Of the stream's window: bytes that the peer may not send again yet. */
+  #withheld = 0;
   /** Why there will be no more; `ended` when that is how it should be. */
   #end: 'ended' | CodedError | undefined;
   #wake: (() => void) | undefined;
@@ -43,8 +45,10 @@ export class RequestMessages {
   /** Takes a part of the body. Throws a CodedError for what cannot be read or kept. */
   read(bytes: Buffer): void {
     this.#reader?.read(bytes);
-    // A stream's bytes are given back as its messages are taken.
-    if (!this.#isStream) this.#stream.consume(bytes.length);
+    // A stream's bytes are given back as its messages are taken. While none waits, at once: a message
+    // may be larger than the window, and nobody can take it before it is complete.
+    this.#withheld += bytes.length;
+    if (!this.#isStream || this.#waiting.length === 0) this.#giveBack(this.#withheld);
   }
 
   /** The body is complete. */
@@ -89,7 +93,8 @@ export class RequestMessages {
       const message = (this.#waiting as Buffer[]).shift();
       if (message !== undefined) {
         this.#charge(-(message.length + WAITING_BYTES));
-        this.#stream.consume(PREFIX_BYTES + message.length);
+        const ofMessage = Math.min(PREFIX_BYTES + message.length, this.#withheld);
+        this.#giveBack(this.#waiting.length === 0 ? this.#withheld : ofMessage);
         return { value: fromBinary(schema, message), done: false };
       }
       if (this.#end === 'ended') return { value: undefined, done: true };
@@ -109,6 +114,11 @@ export class RequestMessages {
     if (this.#waiting === NONE) this.#waiting = [];
     (this.#waiting as Buffer[]).push(isRead ? message : copyOf(message));
     this.#wakeUp();
+  }
+
+  #giveBack(bytes: number): void {
+    this.#withheld -= bytes;
+    this.#stream.consume(bytes);
   }
 
   #charge(bytes: number): void {
