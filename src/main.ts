@@ -92,6 +92,30 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     },
   ],
   [
+    'bundle',
+    {
+      help: 'show bundles, and exchange them with other trust domains',
+      load: async () => (await import('./cli/bundle.ts')).bundleCommand,
+      isLocal: true,
+    },
+  ],
+  [
+    'oidc',
+    {
+      help: 'write the OpenID Connect documents of JWT-SVIDs into a directory',
+      load: async () => (await import('./cli/oidc.ts')).oidcCommand,
+      isLocal: true,
+    },
+  ],
+  [
+    'jwt',
+    {
+      help: 'show what a token says, and what a consumer would say to it',
+      load: async () => (await import('./cli/jwt.ts')).jwtCommand,
+      isLocal: true,
+    },
+  ],
+  [
     'check',
     {
       help: 'say what a cluster lacks, before or after an installation',

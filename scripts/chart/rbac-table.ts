@@ -8,7 +8,10 @@ export type Rule = {
   /** `own`: in the namespace of the installation. */
   readonly scope: 'cluster' | 'own';
   /** A role of its own that exists only where this value of the chart is set. */
-  readonly when?: 'bundle.namespaces' | 'bundle.clusterTrustBundle';
+  readonly when?:
+    | 'bundle.namespaces'
+    | 'bundle.clusterTrustBundle'
+    | 'federation.bundleEndpoint.enabled';
   readonly group: string;
   readonly resources: readonly string[];
   readonly names?: readonly string[];
@@ -34,6 +37,7 @@ const issuer = rulesOf('issuer', [
   ['cluster', 'signet.dev', ['identityrestrictions'], READ, 'what takes identities away'],
   ['cluster', 'authentication.k8s.io', ['tokenreviews'], ['create'], 'who a node plugin is'],
   ['own', '', ['configmaps=signet-authority-state'], ['get'], 'which authorities there are'],
+  ['own', '', ['configmaps=signet-federated-bundles'], ['get'], 'bundles of other trust domains'],
   [
     'own',
     '',
@@ -71,6 +75,13 @@ const controller = rulesOf('controller', [
   ['own', '', ['configmaps=signet-authority-state'], ['get'], 'the bundle'],
   // Applied, not posted: then the API server knows the name when it decides whether to create.
   ['own', '', ['configmaps=signet-bundle'], ['create', 'patch'], 'publishes the bundle'],
+  [
+    'own',
+    '',
+    ['configmaps=signet-federated-bundles'],
+    ['get', 'create', 'patch'],
+    'bundles of other trust domains, which it alone writes',
+  ],
   ['own', '', ['secrets=signet-controller-serving'], ['get'], 'the key of its own certificate'],
 ]);
 
@@ -95,6 +106,21 @@ const bundles: readonly Rule[] = [
     ['cluster', CERTIFICATES, ['signers=signet.dev/spiffe'], ['attest'], 'the same'],
   ]).map((rule) => ({ ...rule, when: 'bundle.clusterTrustBundle' }) as const),
 ];
+
+const bundleEndpoint: readonly Rule[] = [
+  ...rulesOf('controller', [
+    [
+      'own',
+      '',
+      ['secrets=signet-bundle-endpoint'],
+      ['get'],
+      'the key of the X509-SVID of the bundle endpoint',
+    ],
+  ]),
+  ...rulesOf('authority', [
+    ['own', '', ['secrets=signet-bundle-endpoint'], ['get', 'patch'], 'the same; renews it'],
+  ]),
+].map((rule) => ({ ...rule, when: 'federation.bundleEndpoint.enabled' }) as const);
 
 const authority = rulesOf('authority', [
   [
@@ -153,6 +179,7 @@ export const RBAC_TABLE: readonly Rule[] = [
   ...issuer,
   ...controller,
   ...bundles,
+  ...bundleEndpoint,
   ...authority,
   ...check,
 ];

@@ -94,6 +94,7 @@ type Place = {
 
 function openPlace(flags: AuthorityFlags, context: CommandContext): Place {
   const { 'run-dir': directory, namespace, 'cluster-domain': clusterDomain } = flags;
+  const hasBundleEndpoint = flags['bundle-endpoint'];
   if (directory !== undefined) {
     const trustDomain = trustDomainOf(flags);
     if (trustDomain === undefined) throw invalid('--trust-domain: needed with --run-dir');
@@ -104,7 +105,8 @@ function openPlace(flags: AuthorityFlags, context: CommandContext): Place {
   const { client } = connect(flags, context);
   return {
     store: clusterStore({ client, namespace }),
-    keeper: (options) => clusterKeeper({ client, namespace, clusterDomain }, options),
+    keeper: (options) =>
+      clusterKeeper({ client, namespace, clusterDomain, hasBundleEndpoint }, options),
     close: () => client.close(),
   };
 }

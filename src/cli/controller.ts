@@ -10,6 +10,7 @@ import { serviceAccountAccess } from '../kube/kube-access.ts';
 import { VERSION } from '../version.ts';
 import { ACCESS_FLAGS, needed } from './access-flags.ts';
 import type { Command } from './command.ts';
+import { FEDERATION_FLAGS, federationSettings } from './federation-flags.ts';
 import { IDENTITY_FLAGS, identitySettings } from './identity-flags.ts';
 import { OIDC_FLAGS, oidcOptions } from './oidc/flags.ts';
 
@@ -23,6 +24,7 @@ const FLAGS = {
     help: 'write the bundle where a namespace asks for it',
   },
   'publish-trust-bundle': { type: 'boolean', help: 'write a ClusterTrustBundle' },
+  ...FEDERATION_FLAGS,
   ...OIDC_FLAGS,
   host: { type: 'string', help: 'address to listen on; default: all', value: 'ADDRESS' },
   'webhook-port': { type: 'integer', default: 9443, help: 'for API servers; 0: a free one' },
@@ -56,6 +58,7 @@ export const controllerCommand: Command = async (args, { out, err, clock, signal
         namespaces: flags['publish-to-namespaces'],
         trustBundle: flags['publish-trust-bundle'],
       },
+      federation: federationSettings(flags, url),
       ...oidcOptions(flags, place),
       clock,
       log: createLogger('controller', { level: flags['log-level'], destination }),

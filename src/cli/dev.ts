@@ -12,8 +12,10 @@ import { receiptLines } from '../dev/receipt.ts';
 import { RunDirectory } from '../dev/run-directory.ts';
 import { devTrustDomain } from '../dev/trust-domain.ts';
 import { DEFAULT_IDENTITY_SETTINGS } from '../identity/settings.ts';
+import { bundleEndpointId } from '../spiffe/issuer-endpoint-id.ts';
 import { VERSION } from '../version.ts';
 import type { Command } from './command.ts';
+import { devBundleEndpoint } from './federation-dev-flags.ts';
 import { devOidc } from './oidc/dev-flags.ts';
 import { printable } from './table.ts';
 
@@ -48,6 +50,16 @@ const FLAGS = {
     help: 'the iss claim; default with --oidc-listen: https://HOST:PORT',
     value: 'URL',
   },
+  'bundle-endpoint': {
+    type: 'string',
+    help: 'serve the bundle to other trust domains there, such as 127.0.0.1:8441',
+    value: 'HOST:PORT',
+  },
+  'bundle-refresh-hint': {
+    type: 'duration',
+    default: '10s',
+    help: 'with it: how often they are to look',
+  },
   'log-level': {
     type: 'choice',
     of: ['error', 'warn', 'info', 'debug', 'silent'],
@@ -74,6 +86,8 @@ export const devCommand: Command = async (args, { out, err, clock, signal, envir
   const [manifests = ''] = positionals;
   const trustDomain = devTrustDomain(flags['trust-domain'], readDirectory(manifests).objects);
   const oidc = devOidc(flags['oidc-listen'], flags['jwt-issuer']);
+  const hint = flags['bundle-refresh-hint'];
+  const bundleEndpoint = devBundleEndpoint(flags['bundle-endpoint'], hint);
   const run = RunDirectory.open({
     manifests,
     runDir: flags['run-dir'],
@@ -89,8 +103,12 @@ export const devCommand: Command = async (args, { out, err, clock, signal, envir
     version: VERSION,
     allowKeysOnDisk: flags['allow-keys-on-disk'],
     ...(oidc === undefined ? {} : { oidc }),
+    bundleEndpoint,
     listener: {
       onOidc: ({ issuer }) => out(`OIDC issuer ${issuer}, authorities ${run.servingAuthorities}`),
+      onBundleEndpoint: (port) =>
+        out(`bundle endpoint ${bundleEndpointId(trustDomain)}, port ${port}`),
+      onFederation: (line, isProblem) => (isProblem ? err(`! ${line}`) : out(line)),
       onNotice: (line) => err(`! ${printable(line)}`),
       onPod: (pod) => out(podLine(pod)),
       onPodGone: ({ namespace, name }) => out(`${namespace}/${name}  gone`),

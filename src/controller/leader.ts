@@ -6,13 +6,13 @@ import { StatusWriter } from '../kube/status-writer.ts';
 import { BundlePublisher } from './bundle-publisher.ts';
 import { type ControllerContext, FIELD_MANAGER } from './controller-context.ts';
 import { FailureEvents } from './failure-events.ts';
+import { FederatedTrustDomains, type FetchSettings } from './federation/federated-trust-domains.ts';
 import { ForeignSpire } from './foreign-spire.ts';
 import type { PublicAuthorities } from './public-authorities.ts';
 import { StatusObserver } from './status-sink.ts';
 import { Statuses } from './statuses.ts';
 import { Suspensions } from './suspensions.ts';
 import { TrustBundle } from './trust-bundle.ts';
-import { UnservedKinds } from './unserved-kinds.ts';
 import { WebhookAuthorities } from './webhook-authorities.ts';
 
 export type LeaderOptions = {
@@ -22,6 +22,7 @@ export type LeaderOptions = {
   /** Take over from a SPIRE that is still there. */
   readonly adopts: boolean;
   readonly publishes: BundlePlaces;
+  readonly federation: FetchSettings;
 };
 
 /** Where the bundle goes besides our own namespace; each needs rights of its own. */
@@ -32,7 +33,7 @@ export type BundlePlaces = {
 
 /** Works until aborted; rejects when a part fails, with the others ended. */
 export async function lead(options: LeaderOptions, signal: AbortSignal): Promise<void> {
-  const { context, authorities, adopts, podName, publishes } = options;
+  const { context, authorities, adopts, podName, publishes, federation } = options;
   const { client, clock, log } = context;
   const events = new EventRecorder({
     client,
@@ -68,7 +69,7 @@ export async function lead(options: LeaderOptions, signal: AbortSignal): Promise
     isForeign,
     onPolicy: (object, conditions) => failures.policy(object, conditions),
   });
-  const unserved = new UnservedKinds({ context, sink, isForeign });
+  const federated = { context, authorities, sink, events, isForeign, settings: federation };
   const looking: readonly Part[] = adopts ? [] : [(until) => foreign.run(until)];
   const trustBundle: readonly Part[] = publishes.trustBundle
     ? [(until) => new TrustBundle(context, authorities).run(until)]
@@ -82,7 +83,7 @@ export async function lead(options: LeaderOptions, signal: AbortSignal): Promise
     (until) => events.run(until),
     (until) => failures.run(until),
     (until) => sink.run(until),
-    (until) => unserved.run(until),
+    (until) => new FederatedTrustDomains(federated).run(until),
     async (until) => {
       if (!adopts) await foreign.isThere.first(() => true, until);
       await statuses.run(until);

@@ -13,6 +13,8 @@ import { HealthServer } from '../transport/health/health-server.ts';
 import { createWebhookServer, type WebhookServer } from '../webhook/webhook-server.ts';
 import { ClusterState } from './cluster-state.ts';
 import type { ControllerContext } from './controller-context.ts';
+import { type EndpointSettings, serveBundle } from './federation/endpoint.ts';
+import type { FetchSettings } from './federation/federated-trust-domains.ts';
 import { type BundlePlaces, lead, observe } from './leader.ts';
 import { type OidcOptions, serveOidc } from './oidc.ts';
 import { PublicAuthorities } from './public-authorities.ts';
@@ -34,6 +36,7 @@ export type ControllerProcessOptions = {
   /** Take over from a SPIRE that is still there. */
   readonly adopts: boolean;
   readonly publishes: BundlePlaces;
+  readonly federation?: FederationSettings;
   /** Left out: no OpenID Connect documents. */
   readonly oidc?: OidcOptions;
   readonly clock: Clock;
@@ -45,6 +48,13 @@ export type ControllerProcessOptions = {
   readonly onListening?: (ports: { readonly webhook: number; readonly health: number }) => void;
 };
 
+export type FederationSettings = {
+  readonly fetch: FetchSettings;
+  /** Undefined: our own bundle is not served to others. */
+  readonly endpoint?: EndpointSettings;
+};
+
+const NO_FETCH_RULES: FetchSettings = { allow: [], deny: [] };
 const LEASE = 'signet-controller';
 
 /** Runs until aborted; rejects when a part fails that cannot go on by itself. */
@@ -95,6 +105,8 @@ export async function runController(
     run(authorities.run(stop.signal));
     run(serve());
     run(trust());
+    const endpoint = options.federation?.endpoint;
+    if (endpoint) run(serveBundle(endpoint, { context, authorities }, stop.signal));
     if (oidc !== undefined) {
       const from = { authorities: authorities.current, certificate: certificate.current };
       run(serveOidc(oidc, { ...from, clock, log }, stop.signal));
@@ -102,9 +114,10 @@ export async function runController(
     if (options.observes) run(observe(context, stop.signal));
     else {
       const { podName, adopts, publishes } = options;
+      const federation = options.federation?.fetch ?? NO_FETCH_RULES;
       run(
         election.run(async ({ signal: term }) => {
-          await lead({ context, authorities, podName, adopts, publishes }, term);
+          await lead({ context, authorities, podName, adopts, publishes, federation }, term);
         }, stop.signal),
       );
     }

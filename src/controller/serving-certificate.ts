@@ -1,4 +1,4 @@
-// The certificate of the webhook, as the authority role left it in a Secret: read again and again,
+// The certificate of a listener of ours, as the authority role left it in a Secret: read again and again,
 // taken up while the server runs, and never one that it could not serve with.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
@@ -17,6 +17,8 @@ export type ServingCertificateOptions = {
   readonly namespace: string;
   readonly clock: Clock;
   readonly log: Logger;
+  /** The Secret; that of the webhook unless told otherwise. */
+  readonly secret?: string;
 };
 
 type ServingDocument = { readonly certificate: TlsCertificate; readonly notAfterMs: number };
@@ -36,17 +38,25 @@ export class ServingCertificate {
     this.#options = options;
   }
 
-  /** Why nobody would trust the webhook now. */
+  /** Why nobody would trust the listener now. */
   get missing(): readonly string[] {
-    if (this.current.value === undefined) return ['webhook certificate: none yet'];
+    if (this.current.value === undefined) return [`${this.#what}: none yet`];
     const isOver = this.#options.clock.now() >= this.#notAfterMs;
-    return isOver ? ['webhook certificate: expired'] : [];
+    return isOver ? [`${this.#what}: expired`] : [];
+  }
+
+  get #what(): string {
+    return this.#secret === CONTROLLER_SERVING ? 'webhook certificate' : this.#secret;
+  }
+
+  get #secret(): string {
+    return this.#options.secret ?? CONTROLLER_SERVING;
   }
 
   /** Looks until aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options;
-    const shared = { what: 'read the webhook certificate', clock, log };
+    const shared = { what: `read the ${this.#what}`, clock, log };
     const first = new AbortController();
     const waiting = AbortSignal.any([signal, first.signal]);
     const look = async () => {
@@ -59,11 +69,11 @@ export class ServingCertificate {
 
   async #look(): Promise<void> {
     const { client, namespace } = this.#options;
-    const place = { resource: 'secrets', namespace, name: CONTROLLER_SERVING } as const;
+    const place = { resource: 'secrets', namespace, name: this.#secret } as const;
     const text = await readDocument(client, place);
     // One that was taken away is still the best there is, until it expires.
     if (text === undefined || text === this.#text) return;
-    const { certificate, notAfterMs } = readServingDocument(text);
+    const { certificate, notAfterMs } = readServingDocument(text, this.#secret);
     this.#text = text;
     this.#notAfterMs = notAfterMs;
     this.current.set(certificate);
@@ -71,33 +81,37 @@ export class ServingCertificate {
 }
 
 /** Throws `failed-precondition`, without a word of the content. */
-export function readServingDocument(text: string): ServingDocument {
+export function readServingDocument(text: string, secret = CONTROLLER_SERVING): ServingDocument {
   try {
-    const limits = { field: CONTROLLER_SERVING, maxBytes: MAX_BYTES };
+    const limits = { field: secret, maxBytes: MAX_BYTES };
     const members = parseStrictJsonObject(Buffer.from(text), limits);
     const [certificate, key] = [members.get('certificate'), members.get('key')];
-    if (members.get('format') !== 1) throw damaged();
-    if (typeof certificate !== 'string' || typeof key !== 'string') throw damaged();
+    const chain = members.get('chain') ?? [];
+    if (members.get('format') !== 1 || !Array.isArray(chain)) throw damaged(secret);
+    if (typeof certificate !== 'string' || typeof key !== 'string') throw damaged(secret);
     const leaf = new X509Certificate(Buffer.from(certificate, 'base64'));
     const privateKey: KeyObject = createPrivateKey({
       key: Buffer.from(key, 'base64'),
       type: 'pkcs8',
       format: 'der',
     });
-    if (!leaf.checkPrivateKey(privateKey)) throw damaged();
+    if (!leaf.checkPrivateKey(privateKey)) throw damaged(secret);
+    const above = (chain as readonly unknown[]).map((each) =>
+      new X509Certificate(Buffer.from(String(each), 'base64')).toString(),
+    );
     return {
       certificate: {
-        cert: leaf.toString(),
+        cert: [leaf.toString(), ...above].join(''),
         key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
       },
       notAfterMs: leaf.validToDate.getTime(),
     };
   } catch {
     // The cause could show a piece of the text.
-    throw damaged();
+    throw damaged(secret);
   }
 }
 
-function damaged(): CodedError {
-  return new CodedError('failed-precondition', `Secret ${CONTROLLER_SERVING}: cannot be read`);
+function damaged(secret: string): CodedError {
+  return new CodedError('failed-precondition', `Secret ${secret}: cannot be read`);
 }

@@ -25,6 +25,8 @@ export type ClusterSpiffeIdPolicy = PolicyMeta & {
   readonly jwtTtlSeconds: number;
   /** Each once, in the order given. */
   readonly federatesWith: readonly TrustDomain[];
+  /** And all whose objects have such labels: `*` is a selector of everything. */
+  readonly federatesWithMatching?: LabelSelector | undefined;
   readonly autoPopulateDnsNames: boolean;
   readonly isFallback: boolean;
   readonly hint: string;
@@ -56,7 +58,7 @@ export function parseClusterSpiffeId(
     workloadSelectorTemplates: templates(spec, 'workloadSelectorTemplates'),
     x509TtlSeconds: readSeconds(spec, 'ttl'),
     jwtTtlSeconds: readSeconds(spec, 'jwtTtl'),
-    federatesWith: readTrustDomains(spec, 'federatesWith'),
+    ...readFederation(spec),
     autoPopulateDnsNames: spec.boolean('autoPopulateDNSNames'),
     isFallback: spec.boolean('fallback'),
     hint: spec.text('hint'),
@@ -148,14 +150,34 @@ export function readSeconds(spec: FieldReader, field: string): number {
   return spec.parsed(field, 0, (name) => parseDurationSeconds(text, name));
 }
 
-/** Trust domains by name or by SPIFFE ID, each once. */
-export function readTrustDomains(spec: FieldReader, field: string): readonly TrustDomain[] {
+/** In a list of trust domains: every one that is declared. */
+const EVERY = '*';
+
+function readFederation(spec: FieldReader) {
+  // What is no list of strings is said once, below.
+  const raw = spec.raw('federatesWith');
+  const isEvery = Array.isArray(raw) && raw.includes(EVERY);
+  const selected = selector(spec, 'federatesWithSelector');
+  return {
+    federatesWith: readTrustDomains(spec, 'federatesWith', EVERY),
+    federatesWithMatching: isEvery ? { requirements: [] } : selected,
+  };
+}
+
+/** Trust domains by name or by SPIFFE ID, each once; `except` stands for none. */
+export function readTrustDomains(
+  spec: FieldReader,
+  field: string,
+  except?: string,
+): readonly TrustDomain[] {
   const read = spec
     .texts(field)
     .map((text, index) =>
-      spec.parsed<TrustDomain | undefined>(`${field}[${index}]`, undefined, () =>
-        parseTrustDomainOrId(text),
-      ),
+      text === except
+        ? undefined
+        : spec.parsed<TrustDomain | undefined>(`${field}[${index}]`, undefined, () =>
+            parseTrustDomainOrId(text),
+          ),
     );
   return [...new Set(read.filter((trustDomain) => trustDomain !== undefined))];
 }

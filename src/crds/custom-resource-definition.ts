@@ -87,6 +87,7 @@ export const KINDS: readonly KindDefinition[] = [
     columns: [
       { name: 'Trust Domain', type: 'string', jsonPath: '.spec.trustDomain' },
       { name: 'Endpoint URL', type: 'string', jsonPath: '.spec.bundleEndpointURL' },
+      { name: 'Sequence', type: 'integer', jsonPath: '.status.sequence' },
       READY,
       AGE,
     ],

@@ -1,12 +1,8 @@
 // Dev mode put together: the real issuer, the real node plugin and the real CSI calls in one process,
 // fed by a directory of manifests. Only where objects come from and who plays the kubelet is its own.
 
-import { aborted } from '../base/aborted.ts';
-import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/log.ts';
 import { IdentityView } from '../identity/identity-view.ts';
 import { readPod } from '../identity/objects.ts';
-import type { PodDecision } from '../identity/pod-identity.ts';
 import type { IdentitySettings } from '../identity/settings.ts';
 import { FileAuditLog } from '../issuer/audit-log.ts';
 import { FileAuthorityStore } from '../issuer/authority/file-authority-store.ts';
@@ -15,49 +11,17 @@ import { createIssuer, type Issuer } from '../issuer/issuer.ts';
 import { ProcessTokenAuthenticator } from '../issuer/process-token-authenticator.ts';
 import { runNodePlugin } from '../node/main.ts';
 import { DEV_NODE } from './cluster-objects.ts';
-import { type DevOidc, oidcSettings, serveDevOidc } from './dev-oidc.ts';
+import { serveDevBundle } from './dev-bundle-endpoint.ts';
+import { DevFederation } from './dev-federation.ts';
+import { devIssuerSettings, serveDevOidc } from './dev-oidc.ts';
+import type { DevOptions } from './dev-options.ts';
 import { DEV_WEBHOOK } from './dev-settings.ts';
 import { DevStore } from './dev-store.ts';
 import { issuerChannel, listenForNodes } from './issuer-channel.ts';
 import { type ManifestSet, watchDirectory } from './manifest-directory.ts';
 import { PodRunner, type RunnablePod } from './pod-runner.ts';
 import { PodSync } from './pod-sync.ts';
-import type { RunDirectory } from './run-directory.ts';
 import { runnablePod } from './runnable-pod.ts';
-
-export type DevOptions = {
-  /** The directory of manifests. */
-  readonly manifests: string;
-  readonly run: RunDirectory;
-  readonly settings: IdentitySettings;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly version: string;
-  /** Default: false. Nothing here can mount memory, so files need it. */
-  readonly allowKeysOnDisk?: boolean;
-  /** Left out: no OpenID Connect documents, and no `iss`. */
-  readonly oidc?: DevOidc;
-  readonly listener: DevListener;
-};
-
-/** Told what happens, in terms that a person understands. */
-export type DevListener = {
-  /** Refusals, warnings and files that do not parse. */
-  readonly onNotice: (line: string) => void;
-  /** A pod's volume is there, or its decision changed: this is what it gets now. */
-  readonly onPod: (pod: DevPod) => void;
-  /** The OpenID Connect documents are served. */
-  readonly onOidc?: (oidc: DevOidc) => void;
-  readonly onPodGone: (pod: { readonly namespace: string; readonly name: string }) => void;
-  /** A restriction was set or changed. */
-  readonly onRestriction: (name: string, dev: DevEnvironment) => void;
-};
-
-export type DevPod = {
-  readonly decision: PodDecision;
-  /** Its Workload API socket, at most 107 bytes. */
-  readonly socket: string;
-};
 
 const DRIVER_NAME = DEV_WEBHOOK.driverName;
 
@@ -72,6 +36,7 @@ export class DevEnvironment {
   readonly #runner: PodRunner;
   readonly #audit: FileAuditLog;
   readonly #authorities: FileAuthorityStore;
+  readonly #federation: DevFederation;
   readonly #sockets = new Map<string, string>();
   /** What is wrong with the manifests as they are, and was said. */
   #said: ReadonlySet<string> = new Set();
@@ -91,6 +56,14 @@ export class DevEnvironment {
     this.#authenticator = new ProcessTokenAuthenticator(DEV_NODE, clock);
     this.#audit = new FileAuditLog(run.auditLog, clock);
     this.#authorities = new FileAuthorityStore(run.authoritiesOf(settings.trustDomain));
+    this.#federation = new DevFederation({
+      settings,
+      path: run.federatedBundlesOf(settings.trustDomain),
+      issuer: () => this.issuer,
+      clock,
+      log,
+      onReport: listener.onFederation ?? (() => {}),
+    });
     this.issuer = createIssuer({
       trustDomain: settings.trustDomain,
       store: this.#authorities,
@@ -99,7 +72,8 @@ export class DevEnvironment {
       audit: this.#audit,
       clock,
       log,
-      ...(oidc === undefined ? {} : { settings: oidcSettings(settings.trustDomain, oidc) }),
+      federation: this.#federation,
+      settings: devIssuerSettings(settings.trustDomain, oidc, options.bundleEndpoint !== undefined),
     });
     this.#runner = new PodRunner({ kubeletRoot: run.kubelet, driverName: DRIVER_NAME });
     this.#sync = new PodSync({
@@ -152,7 +126,7 @@ export class DevEnvironment {
       if (stop.signal.aborted) return void (await Promise.all(parts));
       const nodes = { log, signal: stop.signal };
       start((await listenForNodes(this.issuer, run.issuerSocket, nodes)).ended);
-      start(this.#serveOidc(stop.signal));
+      start(this.#serveOthers(stop.signal));
       await this.#startPlugin(start, stop.signal, { trustDomain: settings.trustDomain, version });
       if (stop.signal.aborted) return void (await Promise.all(parts));
       await this.#runner.register();
@@ -175,12 +149,20 @@ export class DevEnvironment {
     }
   }
 
-  async #serveOidc(signal: AbortSignal): Promise<void> {
-    const { oidc, run, log, listener } = this.#options;
-    if (oidc === undefined) return await aborted(signal);
-    const { issuer } = this;
-    const from = { issuer, store: this.#authorities, authoritiesPath: run.servingAuthorities, log };
-    await serveDevOidc(oidc, { ...from, onServing: () => listener.onOidc?.(oidc) }, signal);
+  async #serveOthers(signal: AbortSignal): Promise<void> {
+    const { oidc, bundleEndpoint, run, clock, log, listener } = this.#options;
+    const from = { issuer: this.issuer, store: this.#authorities, clock, log };
+    const { servingAuthorities: authoritiesPath } = run;
+    const onServing = () => oidc && listener.onOidc?.(oidc);
+    const parts = [
+      serveDevOidc(oidc, { ...from, authoritiesPath, onServing }, signal),
+      this.#federation.run(signal),
+    ];
+    if (bundleEndpoint) {
+      const onListening = (port: number) => listener.onBundleEndpoint?.(port);
+      parts.push(serveDevBundle(bundleEndpoint, { ...from, onServing: onListening }, signal));
+    }
+    await Promise.all(parts);
   }
 
   async #startPlugin(
@@ -221,6 +203,7 @@ export class DevEnvironment {
   #applyManifests({ objects, errors }: ManifestSet): void {
     const { listener, clock } = this.#options;
     const { changes, notices, warnings } = this.#store.apply(objects);
+    this.#federation.set(objects);
     const standing = [...errors, ...warnings];
     for (const line of standing) if (!this.#said.has(line)) listener.onNotice(line);
     for (const line of notices) listener.onNotice(line);

@@ -3,10 +3,12 @@
 
 import { X509Certificate } from 'node:crypto';
 import { renameSync, writeFileSync } from 'node:fs';
+import { aborted } from '../base/aborted.ts';
 import { Latest } from '../base/latest.ts';
 import type { Logger } from '../base/log.ts';
 import type { AuthorityStore } from '../issuer/authority/authority-store.ts';
 import {
+  bundleEndpoint,
   controllerEndpoint,
   issuerEndpoint,
   readServingLeaf,
@@ -33,21 +35,33 @@ export type DevOidcContext = {
   readonly onServing: (port: number) => void;
 };
 
-/** `iss`, and one certificate more, for the listener. */
-export function oidcSettings(trustDomain: TrustDomain, { issuer }: DevOidc): IssuerSettings {
+/** `iss`, and one certificate more for each listener. */
+export function devIssuerSettings(
+  trustDomain: TrustDomain,
+  oidc: DevOidc | undefined,
+  servesBundle: boolean,
+): IssuerSettings {
+  const endpoints = [
+    issuerEndpoint(trustDomain),
+    ...(servesBundle ? [bundleEndpoint(trustDomain)] : []),
+  ];
+  if (oidc === undefined) return { endpoints };
+  const { issuer } = oidc;
   const dnsNames = [...new Set([issuerHost(issuer), 'localhost'])];
   return {
     jwtIssuer: issuer,
-    endpoints: [issuerEndpoint(trustDomain), controllerEndpoint(trustDomain, dnsNames)],
+    endpoints: [...endpoints, controllerEndpoint(trustDomain, dnsNames)],
   };
 }
 
 /** Runs until aborted; rejects when it cannot listen. */
 export async function serveDevOidc(
-  { issuer, address }: DevOidc,
+  oidc: DevOidc | undefined,
   context: DevOidcContext,
   signal: AbortSignal,
 ): Promise<void> {
+  if (oidc === undefined) return await aborted(signal);
+  const { issuer, address } = oidc;
   const certificate = new Latest<TlsCertificate>();
   const follow = async () => {
     // A renewal changes no authority; but an intermediate changes every day, which is soon enough.

@@ -1,6 +1,6 @@
 // What a person is told of a pod.
 
-import type { DevPod } from './dev-environment.ts';
+import type { DevPod } from './dev-options.ts';
 
 /** One pod in one line: who it is, and where its socket is. */
 export function podLine({ decision, socket }: DevPod): string {

@@ -70,6 +70,11 @@ export class RunDirectory {
     return join(this.path, `authorities-${trustDomain}`);
   }
 
+  /** Bundles of other trust domains, as they were fetched. */
+  federatedBundlesOf(trustDomain: TrustDomain): string {
+    return join(this.path, `federated-bundles-${trustDomain}.json`);
+  }
+
   get auditLog(): string {
     return join(this.path, 'audit.jsonl');
   }

@@ -1,5 +1,6 @@
 // What a pod gets, as the issuer needs it: after masking and restrictions, in order of preference.
 
+import type { LabelSelector } from '../crds/label-selector.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { PodObject } from './objects.ts';
 import { type Limits, type RestrictedIdentity, stricter } from './restrict.ts';
@@ -19,6 +20,8 @@ export type PodIdentity = {
   /** Unique among the pod's identities, or ''. */
   readonly hint: string;
   readonly federatesWith: readonly TrustDomain[];
+  /** And all foreign trust domains whose objects have such labels. */
+  readonly federatesWithMatching?: LabelSelector | undefined;
   readonly jwtClaims: Readonly<Record<string, string>>;
   readonly jwtIncludeJti: boolean;
   readonly limits: Limits;
@@ -68,6 +71,7 @@ export function toIdentities(
       jwtTtlSeconds: all.map((each) => each.jwtTtlSeconds).reduce(stricter),
       hint,
       federatesWith: policy.federatesWith,
+      federatesWithMatching: policy.federatesWithMatching,
       jwtClaims: entry.jwtClaims,
       jwtIncludeJti: policy.jwtIncludeJti,
       limits,

@@ -30,6 +30,7 @@ import { PublishedPods } from './policy/published-pods.ts';
 import { REASON } from './policy/reasons.ts';
 import { JwtSigning } from './signing/jwt-signing.ts';
 import { X509Signing } from './signing/x509-signing.ts';
+import { addFederating } from './watch/node-federation.ts';
 import { NodeSessions } from './watch/node-sessions.ts';
 import { RollbackAlarm } from './watch/rollback-alarm.ts';
 
@@ -90,7 +91,7 @@ const JWT_LIMIT: MintLimit = { perSecond: 10, burst: 50 };
 const X509_LIMIT: MintLimit = { perSecond: 0.5, burst: 50 };
 
 export const noFederation: FederationSource = {
-  federatedBundles: () => [],
+  federatedTrustDomains: () => [],
   onFederationChange: () => () => {},
 };
 
@@ -174,7 +175,11 @@ export function createIssuer(options: IssuerOptions): Issuer {
     for (const session of sessions.all()) session.outbox.addBundles();
   };
   const run = async (signal: AbortSignal): Promise<void> => {
-    const stops = [pods.onChange(onPod), federation.onFederationChange(onBundles)];
+    const onFederation = () => {
+      onBundles();
+      for (const session of sessions.all()) addFederating(session, pods);
+    };
+    const stops = [pods.onChange(onPod), federation.onFederationChange(onFederation)];
     const follow = async () => {
       for await (const { keyDigests } of view.current.watch(signal)) {
         keys.setAuthorities(keyDigests);

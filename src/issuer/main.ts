@@ -15,6 +15,7 @@ import { GrpcServer } from '../transport/grpc/grpc-server.ts';
 import { HealthServer } from '../transport/health/health-server.ts';
 import type { AuditLog } from './audit-log.ts';
 import { type NodePluginPlace, pluginNodes } from './cluster/caller-pod.ts';
+import { ClusterFederation } from './cluster/cluster-federation.ts';
 import { ClusterPodSource } from './cluster/cluster-pod-source.ts';
 import { SecretAuthorityStore } from './cluster/secret-authority-store.ts';
 import { SelfReview } from './cluster/self-review.ts';
@@ -73,6 +74,7 @@ export async function runIssuer(options: IssuerProcessOptions, signal: AbortSign
     run(view.run(stop.signal));
     run(source.run(stop.signal));
     run(issuer.run(stop.signal));
+    run(parts.federation.run(stop.signal));
     // Ends by itself when it is content.
     running.push(selfReview.run(stop.signal));
     await issuer.authorities.first(() => true, stop.signal);
@@ -134,9 +136,12 @@ function compose(options: IssuerProcessOptions) {
     answeredAt: () => Math.max(client.answeredAt, reviewer.answeredAt),
     maxStalenessMs,
   });
+  const { namespace } = options;
+  const federation = new ClusterFederation({ client, namespace, clock, log });
   const issuer = createIssuer({
     trustDomain,
-    store: new SecretAuthorityStore({ client, namespace: options.namespace }),
+    federation,
+    store: new SecretAuthorityStore({ client, namespace }),
     pods,
     authenticator: new TokenReviewAuthenticator({
       audience: `signet-issuer/${trustDomain}`,
@@ -162,7 +167,7 @@ function compose(options: IssuerProcessOptions) {
     clock,
     log,
   });
-  return { issuer, view, pods, source, selfReview, client, reviewer };
+  return { issuer, view, pods, source, selfReview, client, reviewer, federation };
 }
 
 /** Why nobody can be signed for now. */

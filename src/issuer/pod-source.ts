@@ -1,6 +1,7 @@
 // What the issuer needs to know of pods and of other trust domains. Whoever derives identities
 // implements this; the issuer asks anew for every signature.
 
+import type { LabelSelector } from '../crds/label-selector.ts';
 import type { Bundle } from '../spiffe/bundle/bundle.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
 
@@ -29,6 +30,8 @@ export type IssuableEntry = {
   readonly x509TtlSeconds: number;
   readonly jwtTtlSeconds: number;
   readonly federatesWith: readonly TrustDomain[];
+  /** And all foreign trust domains whose objects have such labels. */
+  readonly federatesWithMatching?: LabelSelector | undefined;
   readonly jwtClaims: Readonly<Record<string, string>>;
   readonly jwtIncludeJti: boolean;
   readonly limits: EntryLimits;
@@ -83,8 +86,14 @@ export type PodSource = {
   onChange(listener: (change: PodChange) => void): () => void;
 };
 
+/** A foreign trust domain: its bundle, and the labels of the object that declares it. */
+export type FederatedTrustDomain = {
+  readonly bundle: Bundle;
+  readonly labels: Readonly<Record<string, string>>;
+};
+
 /** Bundles of other trust domains, complete. */
 export type FederationSource = {
-  federatedBundles(): readonly Bundle[];
+  federatedTrustDomains(): Iterable<FederatedTrustDomain>;
   onFederationChange(listener: () => void): () => void;
 };

@@ -30,6 +30,10 @@ export const AUTHORITY_FLAGS = {
     default: 'rsa-2048',
     help: 'of new JWT authorities',
   },
+  'bundle-endpoint': {
+    type: 'boolean',
+    help: 'rotate: keep an X509-SVID for the bundle endpoint',
+  },
   now: { type: 'boolean', help: 'activate before everybody has it' },
   seen: {
     type: 'integer',

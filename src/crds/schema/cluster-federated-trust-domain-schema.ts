@@ -8,7 +8,35 @@ import type { StructuralSchema } from './structural-schema.ts';
 const STATUS = {
   type: 'object',
   description: 'How it fares. Example: {conditions: [{type: Ready, status: "True"}]}',
-  properties: { conditions: CONDITIONS, observedGeneration: OBSERVED_GENERATION },
+  properties: {
+    conditions: CONDITIONS,
+    observedGeneration: OBSERVED_GENERATION,
+    lastRefresh: {
+      type: 'string',
+      format: 'date-time',
+      description: 'When its bundle was last fetched. Example: "2026-01-31T12:00:00Z"',
+    },
+    nextRefresh: {
+      type: 'string',
+      format: 'date-time',
+      description: 'When it is to be fetched again. Example: "2026-01-31T12:05:00Z"',
+    },
+    sequence: {
+      type: 'integer',
+      format: 'int64',
+      description: 'The sequence of the bundle that is served. Example: 7',
+    },
+    x509Authorities: {
+      type: 'integer',
+      format: 'int32',
+      description: 'X.509 authorities in it. Example: 2',
+    },
+    jwtAuthorities: {
+      type: 'integer',
+      format: 'int32',
+      description: 'JWT authorities in it. Example: 1',
+    },
+  },
 } as const satisfies StructuralSchema;
 
 export const CLUSTER_FEDERATED_TRUST_DOMAIN_SCHEMA = {

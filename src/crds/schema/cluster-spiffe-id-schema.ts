@@ -105,6 +105,11 @@ const SPEC = {
         'Template of the subject common name, at most 64 of A-Z a-z 0-9 . _ @ -, in place of the first DNS name. Example: "{{ .PodSpec.ServiceAccountName }}"',
       minLength: 1,
     },
+    federatesWithSelector: {
+      ...LABEL_SELECTOR,
+      description:
+        'Also federates with the trust domains whose ClusterFederatedTrustDomain has such labels. Example: {matchLabels: {partner: "true"}}',
+    },
     jwtIncludeJTI: {
       type: 'boolean',
       description: 'Gives every JWT-SVID an ID of its own, the claim jti. Example: true',

@@ -96,7 +96,7 @@ export const OBSERVED_GENERATION = {
 export const FEDERATES_WITH = {
   type: 'array',
   description:
-    'Trust domains whose bundles the workload gets, by name or by SPIFFE ID. Example: [partner.example]',
+    'Trust domains whose bundles the workload gets, by name or by SPIFFE ID. "*" in a ClusterSPIFFEID: all that are declared. Example: [partner.example]',
   items: { type: 'string' },
 } as const satisfies StructuralSchema;
 

@@ -11,6 +11,7 @@ import { CodedError } from '../../base/errors.ts';
  * - `root-key`, `standby-root-key`, `serving-keys`: read by the authority role only.
  * - `issuing-keys`: intermediates and JWT keys, read by the issuer.
  * - `issuer-serving`, `controller-serving`: the own TLS certificate, with its key, of each, read by it.
+ * - `bundle-endpoint`: the X509-SVID, with its key, of the bundle endpoint, read by the controller.
  */
 export type DocumentName =
   | 'state'
@@ -20,7 +21,7 @@ export type DocumentName =
   | 'issuing-keys'
   | ServingDocumentName;
 
-export type ServingDocumentName = 'issuer-serving' | 'controller-serving';
+export type ServingDocumentName = 'issuer-serving' | 'controller-serving' | 'bundle-endpoint';
 
 export type StoredDocument = { readonly version: string; readonly value: unknown };
 

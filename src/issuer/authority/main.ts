@@ -21,7 +21,7 @@ import { AuthorityKeeper } from './authority-keeper.ts';
 import type { JwtKeyType } from './authority-maker.ts';
 import type { AuthorityStore } from './authority-store.ts';
 import { FileAuthorityStore } from './file-authority-store.ts';
-import { controllerEndpoint, issuerEndpoint } from './serving-leaf.ts';
+import { bundleEndpoint, controllerEndpoint, issuerEndpoint } from './serving-leaf.ts';
 
 export type AuthorityRunOptions = {
   readonly trustDomain: TrustDomain;
@@ -37,6 +37,8 @@ export type AuthorityCluster = {
   readonly namespace: string;
   /** Of Service names, such as `cluster.local`. */
   readonly clusterDomain: string;
+  /** Whether the bundle endpoint has an X509-SVID of its own. */
+  readonly hasBundleEndpoint?: boolean;
 };
 
 /** Services before the controller: all have one certificate. */
@@ -47,7 +49,7 @@ const LOOK_AGAIN_MS = 5000;
 const PATIENCE_MS = 12 * 60_000;
 
 export function clusterKeeper(
-  { client, namespace, clusterDomain }: AuthorityCluster,
+  { client, namespace, clusterDomain, hasBundleEndpoint = false }: AuthorityCluster,
   options: AuthorityRunOptions,
 ): AuthorityKeeper {
   const { trustDomain } = options;
@@ -58,7 +60,11 @@ export function clusterKeeper(
   return new AuthorityKeeper({
     ...options,
     store: clusterStore({ client, namespace }),
-    endpoints: [issuerEndpoint(trustDomain), controllerEndpoint(trustDomain, dnsNames)],
+    endpoints: [
+      issuerEndpoint(trustDomain),
+      controllerEndpoint(trustDomain, dnsNames),
+      ...(hasBundleEndpoint ? [bundleEndpoint(trustDomain)] : []),
+    ],
     publishServingCa: async (pem) => await publishServingCa(client, namespace, pem),
   });
 }

@@ -27,11 +27,13 @@ export async function doServingDuty(found: Found, options: ServingDutiesOptions)
   // First: nobody shall meet a certificate whose authority is not shown yet.
   if (publishCa !== undefined && (await publishCa(servingCaOf(state)))) return true;
   for (const endpoint of endpoints) {
+    const authority = activeOf(state, endpoint.signedBy);
+    if (authority === undefined) continue;
     const document = await store.read(endpoint.document);
-    if (!needsServingLeaf(document, serving, { endpoint, now })) continue;
-    const signedBy = signerOf(found, serving);
-    const leaf = await makeServingLeaf(serving, signedBy, { trustDomain, endpoint, now });
-    note(serving.id, `create ${endpoint.document} certificate`);
+    if (!needsServingLeaf(document, authority, { endpoint, now })) continue;
+    const signedBy = signerOf(found, authority);
+    const leaf = await makeServingLeaf(authority, signedBy, { trustDomain, endpoint, now });
+    note(authority.id, `create ${endpoint.document} certificate`);
     await store.write(endpoint.document, leaf, document?.version);
     return true;
   }

@@ -26,6 +26,7 @@ export const DOCUMENT_OBJECTS: Readonly<
   'issuing-keys': { kind: 'Secret', name: 'issuing-keys' },
   'issuer-serving': { kind: 'Secret', name: 'issuer-serving' },
   'controller-serving': { kind: 'Secret', name: 'controller-serving' },
+  'bundle-endpoint': { kind: 'Secret', name: 'bundle-endpoint' },
 };
 
 const KEY = 'document.json';

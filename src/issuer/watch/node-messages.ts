@@ -5,6 +5,7 @@ import { hash } from 'node:crypto';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Bundle } from '../../spiffe/bundle/bundle.ts';
 import { formatJwtBundle } from '../../spiffe/bundle/bundle-format.ts';
+import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
 import type { ToNodeSchema } from '../../transport/gen/signet/issuer_pb.ts';
 import type { SigningAuthorities } from '../authority/signing-authorities.ts';
 import type { IssuableEntry, IssuablePod } from '../pod-source.ts';
@@ -31,7 +32,11 @@ export function bundlesMessage(
   };
 }
 
-export function podMessage(pod: IssuablePod): ToNode {
+/** `federatesWith` resolves what an entry selects. */
+export function podMessage(
+  pod: IssuablePod,
+  federatesWith: (entry: IssuableEntry) => readonly TrustDomain[],
+): ToNode {
   return {
     message: {
       case: 'podIdentities',
@@ -41,7 +46,7 @@ export function podMessage(pod: IssuablePod): ToNode {
         name: pod.name,
         serviceAccount: pod.serviceAccount,
         version: pod.version,
-        entries: pod.entries.map(entryOf),
+        entries: pod.entries.map((entry) => entryOf(entry, federatesWith(entry))),
         refusal: pod.entries.length === 0 ? pod.refusal : '',
         volumes: pod.volumes.map(({ name, attributes }) => ({ name, attributes })),
       },
@@ -66,12 +71,12 @@ function bundleOf(bundle: Bundle, jwtAuthorities: Uint8Array) {
   };
 }
 
-function entryOf(entry: IssuableEntry) {
+function entryOf(entry: IssuableEntry, federatesWith: readonly TrustDomain[]) {
   return {
     entryId: entry.entryId,
     spiffeId: entry.spiffeId,
     hint: entry.hint,
-    federatesWith: [...entry.federatesWith],
+    federatesWith: [...federatesWith],
     jwtDenied: entry.limits.jwtDenied,
     contentDigest: contentDigest(entry),
     jwtSingleUse: entry.jwtIncludeJti,

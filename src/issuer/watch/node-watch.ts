@@ -7,6 +7,7 @@ import type { NodeReport } from '../../transport/gen/signet/issuer_pb.ts';
 import type { SigningAuthorities } from '../authority/signing-authorities.ts';
 import type { NodeCaller } from '../caller.ts';
 import type { FederationSource, PodSource } from '../pod-source.ts';
+import { NodeFederation } from './node-federation.ts';
 import {
   bundlesMessage,
   podGoneMessage,
@@ -68,8 +69,9 @@ export async function* watchNode(
   try {
     await readReports(reports, { caller, ending, session }, options);
     log.info({ node }, 'A node plugin watches');
-    yield* wholeView(session, options);
-    yield* changes(session, ending.signal, options);
+    const federation = new NodeFederation(node, options);
+    yield* wholeView(session, federation, options);
+    yield* changes({ ...session, federation }, ending.signal, options);
     throw ending.error;
   } finally {
     ending.end(undefined);
@@ -121,22 +123,28 @@ async function readReports(
   await greeted.promise;
 }
 
-function* wholeView(session: NodeSession, options: NodeWatchOptions): Generator<ToNode> {
+function* wholeView(
+  session: NodeSession,
+  federation: NodeFederation,
+  options: NodeWatchOptions,
+): Generator<ToNode> {
   const { pods } = options;
   // What changes from here on is in the outbox; sent twice at worst.
-  yield bundles(options);
+  yield bundles(federation, options);
   const { version } = pods;
   // Names first: the view moves while a slow node reads.
   const uids = Array.from(pods.podsOn(session.node), ({ uid }) => uid);
   for (const uid of uids) {
     const pod = pods.pod(uid);
-    if (pod?.node === session.node && pod.volumes.length > 0) yield podMessage(pod);
+    if (pod?.node !== session.node || pod.volumes.length === 0) continue;
+    if (federation.lacks(pod)) yield bundles(federation, options);
+    yield podMessage(pod, federation.of);
   }
   yield syncedMessage(version);
 }
 
 async function* changes(
-  { outbox, node }: NodeSession,
+  { outbox, node, federation }: NodeSession & { readonly federation: NodeFederation },
   signal: AbortSignal,
   options: NodeWatchOptions,
 ): AsyncGenerator<ToNode, void, undefined> {
@@ -148,7 +156,7 @@ async function* changes(
       // Before every pod, so that no pod arrives with a view that its bundles do not know of.
       if (outbox.takeBundles() || pods.restrictionVersion !== restrictionVersion) {
         restrictionVersion = pods.restrictionVersion;
-        yield bundles(options);
+        yield bundles(federation, options);
         continue;
       }
       const taken = outbox.takePod();
@@ -158,11 +166,14 @@ async function* changes(
       // Not known well enough for now: the node goes on with what it was told last.
       if (pod === undefined && !isGone) continue;
       if (pod?.node !== node) yield podGoneMessage(podUid, pods.version);
-      else if (pod.volumes.length > 0) yield podMessage(pod);
+      else if (pod.volumes.length > 0) {
+        if (federation.lacks(pod)) yield bundles(federation, options);
+        yield podMessage(pod, federation.of);
+      }
     }
   }
 }
 
-function bundles({ authorities, federation, pods }: NodeWatchOptions): ToNode {
-  return bundlesMessage(authorities(), federation.federatedBundles(), pods.restrictionVersion);
+function bundles(federation: NodeFederation, { authorities, pods }: NodeWatchOptions): ToNode {
+  return bundlesMessage(authorities(), federation.take(), pods.restrictionVersion);
 }

@@ -40,6 +40,8 @@ export type SignedOptions = AuthorityOptions & { readonly signedBy: X509Authorit
 export type ServingLeafOptions = SignedOptions & {
   readonly spiffeId: SpiffeId;
   readonly dnsNames: readonly string[];
+  /** Nobody who has its key may pass for a client. */
+  readonly isServerOnly?: boolean;
 };
 
 /** A self-signed root of the trust domain. */
@@ -50,21 +52,22 @@ export async function createRootAuthority(options: AuthorityOptions): Promise<X5
 /** An authority that signs X.509-SVIDs, and nothing that signs. */
 export async function createIntermediateAuthority(options: SignedOptions): Promise<X509Authority> {
   const profile = authority(options.trustDomain, 'Intermediate');
-  return await make(options, { ...profile, pathLength: 0, forTls: true });
+  return await make(options, { ...profile, pathLength: 0, forTls: 'both' });
 }
 
 /** The self-signed authority of our own endpoints; it belongs in no bundle. */
 export async function createServingAuthority(options: AuthorityOptions): Promise<X509Authority> {
   const profile = authority(options.trustDomain, 'Serving');
-  return await make(options, { ...profile, pathLength: 0, forTls: true });
+  return await make(options, { ...profile, pathLength: 0, forTls: 'both' });
 }
 
 /** The certificate of one of our own endpoints, such as `spiffe://<trust domain>/signet/issuer`. */
 export async function createServingLeaf(options: ServingLeafOptions): Promise<X509Authority> {
-  const { spiffeId, dnsNames, trustDomain } = options;
+  const { spiffeId, dnsNames, trustDomain, isServerOnly = false } = options;
   checkDnsNames(dnsNames);
   if (trustDomainOf(spiffeId) !== trustDomain) throw invalid('SPIFFE ID: another trust domain');
-  return await make(options, { name: 'Endpoint', ca: false, spiffeId, dnsNames, forTls: true });
+  const forTls = isServerOnly ? 'server' : 'both';
+  return await make(options, { name: 'Endpoint', ca: false, spiffeId, dnsNames, forTls });
 }
 
 /** What a certificate is for. */
@@ -75,12 +78,12 @@ type Profile = {
   readonly pathLength?: number;
   readonly spiffeId: SpiffeId;
   readonly dnsNames: readonly string[];
-  readonly forTls: boolean;
+  readonly forTls: 'no' | 'both' | 'server';
 };
 
 // X509-SVID §3.2: an authority is an SVID itself, of the trust domain and without a path.
 function authority(trustDomain: TrustDomain, name: string): Profile {
-  return { name, ca: true, spiffeId: trustDomainId(trustDomain), dnsNames: [], forTls: false };
+  return { name, ca: true, spiffeId: trustDomainId(trustDomain), dnsNames: [], forTls: 'no' };
 }
 
 type Subject = {
@@ -151,12 +154,13 @@ function readSigner(options: AuthorityOptions & Partial<SignedOptions>): Signer 
 function extensionsOf(profile: Profile): x509.Extension[] {
   const { digitalSignature, keyCertSign, cRLSign } = x509.KeyUsageFlags;
   const { serverAuth, clientAuth } = x509.ExtendedKeyUsage;
+  const purposes = { no: [], both: [serverAuth, clientAuth], server: [serverAuth] }[profile.forTls];
   const uri = { type: 'url' as const, value: profile.spiffeId };
   const names = profile.dnsNames.map((value) => ({ type: 'dns' as const, value }));
   return [
     new x509.BasicConstraintsExtension(profile.ca, profile.pathLength, true),
     new x509.KeyUsagesExtension(profile.ca ? keyCertSign | cRLSign : digitalSignature, true),
-    ...(profile.forTls ? [new x509.ExtendedKeyUsageExtension([serverAuth, clientAuth])] : []),
+    ...(purposes.length > 0 ? [new x509.ExtendedKeyUsageExtension(purposes)] : []),
     new x509.SubjectAlternativeNameExtension([uri, ...names]),
   ];
 }

@@ -16,9 +16,9 @@ export type CompactJws = {
 };
 
 /** Throws `invalid-argument` naming the rule. */
-export function splitCompactJws(token: string): CompactJws {
-  if (token.length > MAX_JWT_SVID_BYTES) {
-    throw invalid(`token: ${token.length} bytes exceed ${MAX_JWT_SVID_BYTES}`);
+export function splitCompactJws(token: string, maxBytes = MAX_JWT_SVID_BYTES): CompactJws {
+  if (token.length > maxBytes) {
+    throw invalid(`token: ${token.length} bytes exceed ${maxBytes}`);
   }
   const parts = token.split('.', 4);
   const [header = '', claims = '', signature = ''] = parts;
@@ -27,8 +27,12 @@ export function splitCompactJws(token: string): CompactJws {
 }
 
 /** A part that is JSON. Throws `invalid-argument` naming `field` and the rule. */
-export function parseJwsObject(part: string, field: string): JsonObject {
-  return parseStrictJsonObject(decodeJws(part, field), { field, maxBytes: MAX_JWT_SVID_BYTES });
+export function parseJwsObject(
+  part: string,
+  field: string,
+  maxBytes = MAX_JWT_SVID_BYTES,
+): JsonObject {
+  return parseStrictJsonObject(decodeJws(part, field), { field, maxBytes });
 }
 
 /** A part that is bytes. Throws `invalid-argument` naming `field` and the rule. */

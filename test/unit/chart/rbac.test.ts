@@ -6,7 +6,11 @@ import { RBAC_TABLE, type Rule } from '../../../scripts/chart/rbac-table.ts';
 import type { JsonObject } from '../../../src/template/json-value.ts';
 import { at, listAt, NEEDS_HELM, render, textAt } from './rendered.ts';
 
-const ALL = ['bundle.namespaces=true', 'bundle.clusterTrustBundle=true'];
+const ALL = [
+  'bundle.namespaces=true',
+  'bundle.clusterTrustBundle=true',
+  'federation.bundleEndpoint.enabled=true',
+];
 /** What is told at the installation. */
 const KNOWN: readonly (readonly [string, string])[] = [
   ['<driver name>', 'csi.spiffe.io'],

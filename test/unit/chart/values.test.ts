@@ -137,13 +137,70 @@ test(
     assert.match(JSON.stringify(ingress), /"port":"oidc"/);
   },
 );
+test(
+  'other trust domains: an endpoint, its certificate, and where bundles are fetched',
+  NEEDS_HELM,
+  () => {
+    const names = (objects: readonly JsonObject[]) =>
+      objects.map((each) => textAt(each, 'metadata', 'name'));
+    assert.ok(!names(render()).includes('signet-bundle-endpoint'));
+    const argsOf = (objects: readonly JsonObject[]) => {
+      const spec = at(
+        named(objects, 'Deployment', 'signet-controller'),
+        'spec',
+        'template',
+        'spec',
+      );
+      return { spec, args: listAt(spec, 'containers')[0]?.['args'] as readonly string[] };
+    };
+    const enabled = 'federation.bundleEndpoint.enabled=true';
+    const spiffe = render(enabled, 'federation.allowCIDRs={10.1.0.0/16,fd00::/8}');
+    assert.equal(names(spiffe).filter((name) => name === 'signet-bundle-endpoint').length, 2);
+    for (const arg of [
+      '--bundle-endpoint=https_spiffe',
+      '--bundle-refresh-hint=5m',
+      '--federation-allow-cidr=10.1.0.0/16',
+      '--federation-allow-cidr=fd00::/8',
+    ]) {
+      assert.ok(argsOf(spiffe).args.includes(arg), arg);
+    }
+    const ingress = at(named(spiffe, 'NetworkPolicy', 'signet-controller'), 'spec', 'ingress');
+    assert.match(JSON.stringify(ingress), /"port":"bundle"/);
+    const job = JSON.stringify(spiffe.filter(({ kind }) => kind === 'CronJob'));
+    assert.match(job, /"--bundle-endpoint"/);
+    const web = render(
+      enabled,
+      'federation.bundleEndpoint.profile=https_web',
+      'federation.bundleEndpoint.tlsSecret=bundle-tls',
+      'federation.webCAConfigMap=web-ca',
+    );
+    const { spec, args } = argsOf(web);
+    assert.ok(args.includes('--bundle-endpoint-tls-dir=/run/signet/bundle-endpoint-tls'));
+    assert.ok(args.includes('--federation-web-ca=/run/signet/federation-web-ca/ca.crt'));
+    const volumes = listAt(spec, 'volumes').map(({ name }) => name);
+    assert.ok(volumes.includes('bundle-endpoint-tls') && volumes.includes('federation-web-ca'));
+    assert.doesNotMatch(
+      JSON.stringify(web.filter(({ kind }) => kind === 'CronJob')),
+      /bundle-endpoint/,
+    );
+  },
+);
+refused(
+  'https_web without a certificate',
+  [
+    'trustDomain=a',
+    'federation.bundleEndpoint.enabled=true',
+    'federation.bundleEndpoint.profile=https_web',
+  ],
+  /tlsSecret/,
+);
 refused('OpenID Connect without an issuer', ['trustDomain=a', 'oidc.enabled=true'], /jwtIssuer/);
 
 test('Secrets and their like come empty, and stay when the chart goes', NEEDS_HELM, () => {
   const kept = render().filter(({ kind }) => {
     return kind === 'Secret' || kind === 'ConfigMap' || kind === 'CustomResourceDefinition';
   });
-  assert.equal(kept.length, 12);
+  assert.equal(kept.length, 13);
   for (const object of kept) {
     const name = textAt(object, 'metadata', 'name');
     assert.equal(at(object, 'metadata', 'annotations', 'helm.sh/resource-policy'), 'keep', name);

@@ -58,6 +58,7 @@ suite('definitions', () => {
       'jwtClaimTemplates',
       'jwtClaimsFromAuthors',
       'commonNameTemplate',
+      'federatesWithSelector',
       'jwtIncludeJTI',
     ];
     const upstream =

@@ -125,6 +125,20 @@ const CONTENTS: readonly Contents[] = [
     ],
   },
   {
+    command: 'src/cli/bundle.ts',
+    has: ['src/federation/federated-bundle.ts', 'src/kube/kubeconfig/', 'node_modules/yaml/'],
+    hasNot: [
+      'src/issuer/main.ts',
+      'src/federation/federation.ts',
+      'src/node/',
+      'src/dev/',
+      'node_modules/@peculiar/',
+      'node_modules/@grpc/',
+      'node_modules/fastify/',
+      'node_modules/re2js/',
+    ],
+  },
+  {
     command: 'src/cli/svid.ts',
     has: ['src/transport/grpc/', 'src/spiffe/', 'node_modules/yaml/'],
     hasNot: [
@@ -135,6 +149,34 @@ const CONTENTS: readonly Contents[] = [
       'src/node/',
       'src/dev/',
       'node_modules/@peculiar/',
+    ],
+  },
+  {
+    command: 'src/cli/oidc.ts',
+    has: ['src/kube/kubeconfig/', 'src/cli/oidc/export.ts', 'node_modules/yaml/'],
+    hasNot: [
+      'src/identity/',
+      'src/node/',
+      'src/dev/',
+      'src/issuer/signing/',
+      'node_modules/@grpc/',
+      'node_modules/@peculiar/',
+      'node_modules/fastify/',
+    ],
+  },
+  {
+    command: 'src/cli/jwt.ts',
+    has: ['src/transport/grpc/', 'src/cli/jwt/', 'node_modules/yaml/'],
+    hasNot: [
+      'client/',
+      'src/kube/',
+      'src/identity/',
+      'src/issuer/',
+      'src/controller/',
+      'src/node/',
+      'src/dev/',
+      'node_modules/@peculiar/',
+      'node_modules/fastify/',
     ],
   },
   {

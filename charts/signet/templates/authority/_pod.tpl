@@ -13,6 +13,9 @@ spec:
         - authority
         - rotate
         {{- include "signet.clusterArgs" . | nindent 8 }}
+        {{- if and .Values.federation.bundleEndpoint.enabled (eq .Values.federation.bundleEndpoint.profile "https_spiffe") }}
+        - --bundle-endpoint
+        {{- end }}
         - --jwt-key-type={{ .Values.authority.jwtKeyType }}
         {{- range .Values.authority.extraArgs }}
         - {{ . | quote }}

@@ -216,9 +216,13 @@ test('a node that has seen newer restrictions than the view knows is sent away, 
 test('bundles of other trust domains travel apart from ours', async () => {
   const trustDomain = parseTrustDomain('example.net');
   const { bundle } = current;
+  pods.set(pod({ entries: [entry({ federatesWith: [trustDomain] })] }));
   options = {
     ...options,
-    federation: { ...noFederation, federatedBundles: () => [{ ...bundle, trustDomain }] },
+    federation: {
+      ...noFederation,
+      federatedTrustDomains: () => [{ bundle: { ...bundle, trustDomain }, labels: {} }],
+    },
   };
   const watch = open();
   const message = await watch.next();

@@ -1,0 +1,138 @@
+// The ClusterFederatedTrustDomains of a cluster: followed, fetched for, reported on. Runs where the
+// controller leads.
+
+import { readFileSync } from 'node:fs';
+import { AddressRules } from '../../federation/address-rules.ts';
+import { BundleFetcher } from '../../federation/bundle-fetch.ts';
+import { BundleStore } from '../../federation/bundle-store.ts';
+import { Federation } from '../../federation/federation.ts';
+import { FEDERATION_CONDITIONS, federationStatus } from '../../federation/federation-status.ts';
+import { servesClass } from '../../identity/settings.ts';
+import type { EventRecorder } from '../../kube/events.ts';
+import { withoutManagedFields } from '../../kube/object-key.ts';
+import { Reflector } from '../../kube/watch/reflector.ts';
+import type { JsonObject } from '../../template/json-value.ts';
+import type { ControllerContext } from '../controller-context.ts';
+import type { PublicAuthorities } from '../public-authorities.ts';
+import type { StatusSink } from '../status-sink.ts';
+import {
+  conditionsIn,
+  generationOf,
+  type StatusKind,
+  storedStatusOf,
+  targetOf,
+} from '../status-target.ts';
+import { ConfigMapDocuments } from './config-map-documents.ts';
+import { ownAuthorities } from './own-authorities.ts';
+
+export type FetchSettings = {
+  /** CIDRs of private networks where bundles may be fetched from. */
+  readonly allow: readonly string[];
+  /** Addresses where they never are. */
+  readonly deny: readonly string[];
+  /** PEM file with the authorities of https_web endpoints; Node's own list when undefined. */
+  readonly webCaFile?: string;
+};
+
+export type FederatedTrustDomainsOptions = {
+  readonly context: ControllerContext;
+  readonly authorities: PublicAuthorities;
+  readonly sink: StatusSink;
+  readonly events: EventRecorder;
+  readonly isForeign: (path: string) => boolean;
+  readonly settings: FetchSettings;
+};
+
+export const FEDERATED_TRUST_DOMAIN: StatusKind = {
+  apiVersion: 'spire.spiffe.io/v1alpha1',
+  kind: 'ClusterFederatedTrustDomain',
+  collection: '/apis/spire.spiffe.io/v1alpha1/clusterfederatedtrustdomains',
+};
+
+const REPORT_EVERY_MS = 1000;
+
+export class FederatedTrustDomains {
+  readonly #options: FederatedTrustDomainsOptions;
+  readonly #federation: Federation;
+  /** By name. */
+  readonly #objects = new Map<string, JsonObject>();
+  #isSynced = false;
+
+  constructor(options: FederatedTrustDomainsOptions) {
+    this.#options = options;
+    const { context, authorities, events, settings } = options;
+    const { client, clock, log, namespace, state } = context;
+    const { allow, deny, webCaFile } = settings;
+    const fetcher = new BundleFetcher({ rules: new AddressRules({ allow, deny }), clock });
+    this.#federation = new Federation({
+      ownTrustDomain: state.settings.trustDomain,
+      servesClass: (className) => servesClass(state.settings, className),
+      own: ownAuthorities(authorities),
+      store: new BundleStore(new ConfigMapDocuments(client, namespace)),
+      fetch: async (request, signal) => await fetcher.fetch(request, signal),
+      // Each time anew: it may be replaced.
+      webAuthorities: webCaFile === undefined ? undefined : () => readFileSync(webCaFile, 'utf8'),
+      clock,
+      log,
+      onAlarm: ({ name, uid }, reason, message) => {
+        const { apiVersion, kind } = FEDERATED_TRUST_DOMAIN;
+        const subject = { apiVersion, kind, namespace: '', name, uid };
+        events.record(subject, { type: 'Warning', reason, message });
+      },
+    });
+  }
+
+  /** Follows, fetches and reports until aborted; the kind may be installed later. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { context, authorities } = this.#options;
+    const { client, clock, log } = context;
+    // Whose keys are ours must be known before anybody else's are taken.
+    await authorities.current.first(() => true, signal);
+    if (signal.aborted) return;
+    const reflector = new Reflector({
+      client,
+      path: FEDERATED_TRUST_DOMAIN.collection,
+      projection: () => withoutManagedFields,
+      deliver: ({ changes, isComplete }) => {
+        for (const { name, object } of changes) this.#keep(name, object);
+        this.#isSynced ||= isComplete;
+        // What was not seen yet would pass for gone.
+        if (this.#isSynced) this.#federation.set(this.#objects.values());
+      },
+      clock,
+      log,
+    });
+    await Promise.all([reflector.run(signal), this.#federation.run(signal), this.#report(signal)]);
+  }
+
+  #keep(name: string, object: JsonObject | undefined): void {
+    if (object !== undefined) {
+      this.#objects.set(name, object);
+      return;
+    }
+    const known = this.#objects.get(name);
+    this.#objects.delete(name);
+    if (known === undefined) return;
+    this.#options.sink.forget(targetOf(FEDERATED_TRUST_DOMAIN, known).path);
+  }
+
+  async #report(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options.context;
+    for await (const _ of this.#federation.changed.watch(signal)) {
+      for (const [name, object] of this.#objects) this.#say(name, object);
+      await clock.sleep(REPORT_EVERY_MS, signal);
+    }
+  }
+
+  #say(name: string, object: JsonObject): void {
+    const { context, sink, isForeign } = this.#options;
+    const target = targetOf(FEDERATED_TRUST_DOMAIN, object);
+    const status = federationStatus(this.#federation, name, {
+      previous: conditionsIn(object, FEDERATION_CONDITIONS),
+      observedGeneration: generationOf(object),
+      now: context.clock.now(),
+    });
+    if (status === undefined || isForeign(target.path)) sink.forget(target.path);
+    else sink.set(target, status as unknown as JsonObject, storedStatusOf(object));
+  }
+}
