@@ -1,11 +1,11 @@
 // What the last run of the tests said of each row: by row and file, whether a test that names the row
 // passed. Written by the reporter, read by the tables.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 export const ROOT: string = join(import.meta.dirname, '../..');
-const FILE = join(ROOT, '.cache/row-results.json');
+const FILE = process.env['SIGNET_ROW_RESULTS'] ?? join(ROOT, '.cache/row-results.json');
 
 /** `skipped`: no test of that row and file ran, because this machine lacks what it needs. */
 export type Outcome = 'passed' | 'skipped' | 'failed';
@@ -13,6 +13,7 @@ export type RowResults = ReadonlyMap<string, ReadonlyMap<string, Outcome>>;
 
 /** Throws when there was no run. */
 export function readRowResults(): RowResults {
+  if (!existsSync(FILE)) throw new Error('no results of a whole run: npm run test:all makes them');
   const rows = JSON.parse(readFileSync(FILE, 'utf8')) as Record<string, Record<string, Outcome>>;
   return new Map(
     Object.entries(rows).map(([row, files]) => [row, new Map(Object.entries(files))] as const),

@@ -24,7 +24,7 @@ type Case = readonly [one: JsonObject, other: JsonObject];
 /** Selectors of two kinds of object have the same fields. */
 function selectorCases(name: string): Readonly<Record<string, Case>> {
   const expression = { key: 'a', operator: 'In', values: ['x'] };
-  const with_ = (change: JsonObject): JsonObject => ({
+  const having = (change: JsonObject): JsonObject => ({
     [name]: { matchExpressions: [{ ...expression, ...change }] },
   });
   return {
@@ -33,10 +33,10 @@ function selectorCases(name: string): Readonly<Record<string, Case>> {
       { [name]: { matchLabels: { a: 'x' } } },
       { [name]: { matchLabels: { a: 'y' } } },
     ],
-    [`${name}.matchExpressions`]: [{ [name]: {} }, with_({})],
-    [`${name}.matchExpressions.key`]: [with_({}), with_({ key: 'b' })],
-    [`${name}.matchExpressions.operator`]: [with_({}), with_({ operator: 'NotIn' })],
-    [`${name}.matchExpressions.values`]: [with_({}), with_({ values: ['y'] })],
+    [`${name}.matchExpressions`]: [{ [name]: {} }, having({})],
+    [`${name}.matchExpressions.key`]: [having({}), having({ key: 'b' })],
+    [`${name}.matchExpressions.operator`]: [having({}), having({ operator: 'NotIn' })],
+    [`${name}.matchExpressions.values`]: [having({}), having({ values: ['y'] })],
   };
 }
 
