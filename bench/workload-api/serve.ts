@@ -42,6 +42,7 @@ const answer: PodAnswer = {
     x509: new Uint8Array(SIZES.roots).fill(3),
     jwks: new Uint8Array(SIZES.jwks).fill(0x20),
     rootNames: new Set(),
+    crls: [],
   },
   federated: [],
 };

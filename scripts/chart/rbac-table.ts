@@ -41,6 +41,13 @@ const issuer = rulesOf('issuer', [
   [
     'own',
     '',
+    ['configmaps=signet-revocations'],
+    ['get', 'patch'],
+    'revocation lists, which it signs',
+  ],
+  [
+    'own',
+    '',
     ['secrets=signet-issuing-keys,signet-issuer-serving'],
     ['get'],
     'the keys it signs and serves with',
@@ -72,7 +79,13 @@ const controller = rulesOf('controller', [
   ['cluster', 'coordination.k8s.io', ['leases'], ['list'], 'whether a SPIRE is at work'],
   ['own', 'coordination.k8s.io', ['leases=signet-controller'], ['get', 'update'], 'who leads'],
   ['own', 'coordination.k8s.io', ['leases'], ['create'], 'the same; cannot be limited by name'],
-  ['own', '', ['configmaps=signet-authority-state'], ['get'], 'the bundle'],
+  [
+    'own',
+    '',
+    ['configmaps=signet-authority-state,signet-revocations'],
+    ['get'],
+    'the bundle and the revocation lists',
+  ],
   // Applied, not posted: then the API server knows the name when it decides whether to create.
   ['own', '', ['configmaps=signet-bundle'], ['create', 'patch'], 'publishes the bundle'],
   [

@@ -36,6 +36,18 @@ export type Authority = {
   readonly retiredAt?: number;
   /** What an operator wants of it; the plan carries it out. */
   readonly order?: AuthorityOrder;
+  /** Its revocation list, of `root` only: DER in base64. */
+  readonly crl?: string;
+  /** Of `root` only: what it signed and an operator revoked, until that would have ended. */
+  readonly revoked?: readonly RevokedAuthority[];
+};
+
+export type RevokedAuthority = {
+  /** Lower-case hex. */
+  readonly serial: string;
+  /** Seconds since the epoch. */
+  readonly revokedAt: number;
+  readonly notAfter: number;
 };
 
 /**
@@ -120,9 +132,27 @@ function isAuthority(value: unknown): value is Authority {
     KINDS.has(authority.kind) &&
     PHASES.has(authority.phase) &&
     DATES.every((date) => Number.isSafeInteger(authority[date])) &&
-    LATER_DATES.every((date) => Number.isSafeInteger(authority[date] ?? 0))
+    LATER_DATES.every((date) => Number.isSafeInteger(authority[date] ?? 0)) &&
+    typeof (authority.crl ?? '') === 'string' &&
+    isListOfRevoked(authority.revoked ?? [])
   );
 }
+
+function isListOfRevoked(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.every(
+      (one: Partial<RevokedAuthority> | null) =>
+        typeof one?.serial === 'string' &&
+        SERIAL.test(one.serial) &&
+        Number.isSafeInteger(one.revokedAt) &&
+        Number.isSafeInteger(one.notAfter),
+    )
+  );
+}
+
+/** Hex of at most 20 octets. */
+export const SERIAL = /^(?:[0-9a-f]{2}){1,20}$/;
 
 /** The stored state, or what belongs to it, must not be used as it is. */
 export function damaged(why: string): CodedError {

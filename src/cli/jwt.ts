@@ -112,7 +112,9 @@ async function preflight(asked: Asked, context: CommandContext): Promise<Report>
   const documents = await documentsOf(token, asked);
   // Only now: the token may be younger than this call.
   const now = secondsNow(context);
-  const findings = runChecks(consumer.checks, { token, expected, now, documents });
+  const hasOwnAuthorities = flags['ca-file'] !== undefined;
+  const trial = { token, expected, now, documents, hasOwnAuthorities };
+  const findings = runChecks(consumer.checks, trial);
   return reportOf({ consumer: name, subject: textIn(token.claims, 'sub') }, findings);
 }
 

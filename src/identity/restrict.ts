@@ -33,6 +33,27 @@ export type RestrictedIdentity = {
   readonly jwtClaims: Readonly<Record<string, string>>;
 };
 
+/** What of a pod restrictions match by. */
+export type RestrictedPod = Pick<
+  PodObject,
+  'uid' | 'namespace' | 'serviceAccount' | 'nodeName' | 'owners'
+>;
+
+/** Those that suspend one identity of a pod at a time, in milliseconds since the epoch. */
+export function suspensionsOf(
+  pod: RestrictedPod,
+  identity: RestrictedIdentity,
+  { restrictions, now }: { restrictions: Iterable<IdentityRestriction>; now: number },
+): readonly IdentityRestriction[] {
+  return [...restrictions].filter(
+    (each) =>
+      each.suspend &&
+      isInForce(each, now) &&
+      matchesPod(each, pod) &&
+      matchesIdentity(each, identity),
+  );
+}
+
 /** The limits of one identity of a pod at a time, in milliseconds since the epoch. */
 export function limitsOf(
   pod: PodObject,
@@ -52,7 +73,7 @@ export function isInForce({ until }: IdentityRestriction, now: number): boolean 
 }
 
 /** Whether the parts of a match that are about the pod hold; its ID is another matter. */
-export function matchesPod({ match }: IdentityRestriction, pod: PodObject): boolean {
+export function matchesPod({ match }: IdentityRestriction, pod: RestrictedPod): boolean {
   const { namespace, serviceAccount, podUid, node, owner } = match;
   return (
     (namespace === undefined || namespace === pod.namespace) &&

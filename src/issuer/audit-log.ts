@@ -11,6 +11,7 @@ export type AuditEvent = {
   readonly event:
     | 'X509SvidIssued'
     | 'X509SvidRefused'
+    | 'X509SvidRevoked'
     | 'JwtSvidIssued'
     | 'JwtSvidRefused'
     | 'AuthorityChanged'

@@ -5,8 +5,17 @@ import type { Clock } from '../base/clock.ts';
 import type { IdentityView, ObjectChange } from '../identity/identity-view.ts';
 import { objectIn, type PodObject, textIn } from '../identity/objects.ts';
 import type { PodDecision, PodIdentity } from '../identity/pod-identity.ts';
+import { isInForce, suspensionsOf } from '../identity/restrict.ts';
+import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import { isJsonObject, type JsonObject, type JsonValue, ownValue } from '../template/json-value.ts';
-import type { IssuableEntry, IssuablePod, PodChange, PodSource } from './pod-source.ts';
+import type {
+  IssuableEntry,
+  IssuablePod,
+  PodChange,
+  PodSource,
+  RestrictedCertificate,
+  Suspension,
+} from './pod-source.ts';
 
 export type IdentityPodSourceOptions = {
   readonly view: IdentityView;
@@ -72,6 +81,31 @@ export class IdentityPodSource implements PodSource {
       const pod = this.pod(object.uid);
       if (pod !== undefined && pod.volumes.length > 0) yield pod;
     }
+  }
+
+  suspensions(): ReadonlySet<string> {
+    const { view, clock } = this.#options;
+    const now = clock.now();
+    const inForce = [...view.restrictions.all].filter(
+      (each) => each.suspend && isInForce(each, now),
+    );
+    return new Set(inForce.map(({ name }) => name));
+  }
+
+  suspending(certificate: RestrictedCertificate): readonly Suspension[] {
+    const { view, clock } = this.#options;
+    const { podUid, entryId, namespace, serviceAccount, node: nodeName } = certificate;
+    const known = view.index.pods.get(podUid);
+    const winner = known?.winners.find(({ entry }) => entry.policy.uid === entryId);
+    // What cannot be told to be about an ID is not about it: what is about pods still is.
+    const spiffeId = (certificate.spiffeId ?? winner?.entry.spiffeId ?? '') as SpiffeId;
+    const identity = { spiffeId, jwtClaims: winner?.entry.jwtClaims ?? {} };
+    const pod = known?.object ?? { uid: podUid, namespace, serviceAccount, nodeName, owners: [] };
+    const question = { restrictions: view.restrictions.all, now: clock.now() };
+    return suspensionsOf(pod, identity, question).map(({ name, until }) => ({
+      name,
+      isForGood: until === undefined,
+    }));
   }
 
   onChange(listener: (change: PodChange) => void): () => void {

@@ -28,6 +28,7 @@ import { KeyRegistry } from './policy/key-registry.ts';
 import { type MintLimit, MintLimits } from './policy/mint-limits.ts';
 import { PublishedPods } from './policy/published-pods.ts';
 import { REASON } from './policy/reasons.ts';
+import { RevocationKeeper } from './revocation/revocation-keeper.ts';
 import { JwtSigning } from './signing/jwt-signing.ts';
 import { X509Signing } from './signing/x509-signing.ts';
 import { addFederating } from './watch/node-federation.ts';
@@ -80,6 +81,8 @@ export type Issuer = {
   readonly authorities: Latest<SigningAuthorities>;
   /** Certificate, key and trust of whoever listens for it; throws `unavailable` before the first. */
   tls(): ServingCredentials;
+  /** The complete set of revocation lists, DER; empty while there is none. */
+  readonly crls: Latest<readonly Uint8Array[]>;
   /** Serials that are out, for receipts. */
   heldBy(matches: (held: HeldSerial) => boolean): readonly HeldSerial[];
   /** Whether every watching session of the node has applied the pod at this version or later. */
@@ -125,6 +128,16 @@ export function createIssuer(options: IssuerOptions): Issuer {
       }
     },
   });
+  const revocation = new RevocationKeeper({
+    store,
+    authorities: view.current,
+    pods,
+    inventory,
+    audit,
+    clock,
+    log,
+    maySign: () => !rollback.isRaised,
+  });
   const common = { pods, authorities, audit, clock, log };
   const service = bindIssuerService({
     authenticator: options.authenticator,
@@ -149,6 +162,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
       inventory,
       refreshAuthorities: async () => await view.refresh(),
       rollback,
+      crls: () => revocation.crls.value ?? [],
     },
   });
   const keeper =
@@ -170,6 +184,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
   const onPod = ({ podUid, node, gone }: PodChange): void => {
     if (gone) published.forget(podUid);
     for (const session of sessions.of(node)) session.outbox.addPod(podUid, gone);
+    revocation.podChanged();
   };
   const onBundles = (): void => {
     for (const session of sessions.all()) session.outbox.addBundles();
@@ -185,14 +200,18 @@ export function createIssuer(options: IssuerOptions): Issuer {
         keys.setAuthorities(keyDigests);
         rollback.look();
         onBundles();
+        revocation.wake();
       }
+    };
+    const revoke = async () => {
+      for await (const _ of revocation.crls.watch(signal)) onBundles();
     };
     const prune = () => {
       keys.prune(clock.now());
       inventory.prune(clock.now());
       rollback.look();
     };
-    await Promise.all([loop.run(signal, prune), follow()]);
+    await Promise.all([loop.run(signal, prune), follow(), revocation.run(signal), revoke()]);
     for (const stop of stops) stop();
   };
 
@@ -212,6 +231,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
       return rollback.isRaised;
     },
     authorities: view.current,
+    crls: revocation.crls,
     tls: () => authorities().serving,
     heldBy: (matches) => inventory.heldBy(matches, clock.now()),
     hasAcknowledged: (node, podUid, version) => {

@@ -67,6 +67,24 @@ export type PodChange = {
   readonly gone: boolean;
 };
 
+/** A certificate, as restrictions see it. */
+export type RestrictedCertificate = {
+  readonly podUid: string;
+  readonly entryId: string;
+  readonly node: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** Undefined: that of the entry now. */
+  readonly spiffeId?: string;
+};
+
+export type Suspension = {
+  /** Of the restriction. */
+  readonly name: string;
+  /** It says of no end. */
+  readonly isForGood: boolean;
+};
+
 export type PodSource = {
   pod(uid: string): IssuablePod | undefined;
   podsOn(node: string): Iterable<IssuablePod>;
@@ -80,6 +98,10 @@ export type PodSource = {
    * the last one; default: the same.
    */
   readonly restrictionsKnownTo?: bigint;
+  /** Names of the restrictions that suspend somebody now; default: none. */
+  suspensions?(): ReadonlySet<string>;
+  /** Those of them that are about a certificate, whether or not its pod still exists. */
+  suspending?(certificate: RestrictedCertificate): readonly Suspension[];
   /** Whether the view is new enough to sign by. */
   readonly isFresh: () => boolean;
   /** Calls `listener` on every change until the returned function is called. */

@@ -30,6 +30,7 @@ function readBundle(bundle: Bundle): WorkloadBundle {
     sequence: bundle.sequence,
     x509: new Uint8Array(Buffer.concat(bundle.x509Authorities)),
     jwks: new Uint8Array(bundle.jwtAuthorities),
+    crls: [],
     rootNames: new Set(roots.map(({ subject }) => Buffer.from(subject).toString('hex'))),
   };
 }

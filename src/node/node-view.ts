@@ -14,6 +14,7 @@ import type {
   ToNode,
 } from '../transport/gen/signet/issuer_pb.ts';
 import { readIssuerBundle } from './issuer-bundle.ts';
+import { newerCrls } from './issuer-crls.ts';
 import type { PodIdentity, WorkloadBundle } from './svid/pod-answer.ts';
 
 /** What the issuer says of one identity; its SVID is another matter. */
@@ -137,7 +138,8 @@ export class NodeView {
   #applyBundles(bundles: Bundles): void {
     const { log, trustDomain } = this.#options;
     if (bundles.own === undefined) throw new CodedError('internal', 'bundles.own: missing');
-    const own = readIssuerBundle(bundles.own);
+    const crls = newerCrls(this.#own?.crls ?? [], bundles.crls, log);
+    const own = { ...readIssuerBundle(bundles.own), crls };
     if (own.trustDomain !== trustDomain || own.x509.length === 0) {
       throw new CodedError('internal', `bundles.own: not a usable bundle of ${trustDomain}`);
     }
@@ -172,7 +174,8 @@ function keep(before: WorkloadBundle | undefined, now: WorkloadBundle): Workload
     before !== undefined &&
     before.sequence === now.sequence &&
     Buffer.compare(before.x509, now.x509) === 0 &&
-    Buffer.compare(before.jwks, now.jwks) === 0;
+    Buffer.compare(before.jwks, now.jwks) === 0 &&
+    (before.crls === now.crls || (before.crls.length === 0 && now.crls.length === 0));
   return same ? before : now;
 }
 

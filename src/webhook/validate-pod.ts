@@ -16,7 +16,7 @@ import {
 } from './admission-pod.ts';
 import { formatField, type JsonPath } from './json-path.ts';
 import { judgeFiles } from './validate-files.ts';
-import { VOLUME_ATTRIBUTES } from './volume-attributes.ts';
+import { SECRET_DISCOVERY, VOLUME_ATTRIBUTES } from './volume-attributes.ts';
 import type { WebhookSettings } from './webhook-settings.ts';
 
 /**
@@ -38,7 +38,8 @@ export function validatePod(
       ...pod.containers.flatMap((container) => mountErrors(container, volumes)),
       ...files.errors,
     ];
-    return answer(errors, [...podWarnings(pod), ...files.warnings]);
+    const shared = volumes.flatMap((volume) => sharedSecretWarnings(volume, pod));
+    return answer(errors, [...podWarnings(pod), ...shared, ...files.warnings]);
   } catch (thrown) {
     if (thrown instanceof CodedError) return answer([thrown.message], []);
     throw thrown;
@@ -92,6 +93,24 @@ function mountErrors(
       return `${at}: must not be set on a volume with the Workload API`;
     });
   });
+}
+
+/** Secret discovery needs no security header: a program that can be talked into a request has the key. */
+function sharedSecretWarnings(
+  { path, name, csi = {} }: AdmissionVolume,
+  { containers }: AdmissionPod,
+): readonly string[] {
+  const at = [...path, 'csi', 'volumeAttributes'];
+  const attributes = optionalObject(csi, at) ?? {};
+  if (ownValue(attributes, SECRET_DISCOVERY) !== 'true') return [];
+  const mounting = containers.filter(({ mounts = [] }) =>
+    mounts.some((mount) => ownValue(mount, 'name') === name),
+  );
+  if (mounting.length < 2) return [];
+  const field = formatField([...at, SECRET_DISCOVERY]);
+  return [
+    `${field}: ${mounting.length} containers can read the key; mount it into the proxy alone`,
+  ];
 }
 
 type Sandbox = { readonly runtimeClass: RegExp; readonly warning: string };

@@ -26,6 +26,7 @@ const CRDS = [
 const KEPT = [
   'ConfigMap signet-authority-state',
   'ConfigMap signet-issuer-ca',
+  'ConfigMap signet-revocations',
   ...CRDS,
   'Secret signet-controller-serving',
   'Secret signet-issuer-serving',
@@ -36,7 +37,7 @@ const KEPT = [
 /** Of the documentation, word for word. */
 const BE_RID = [
   'delete secret signet-root-key signet-standby-root-key signet-serving-keys signet-issuing-keys signet-issuer-serving signet-controller-serving --ignore-not-found',
-  'delete configmap signet-authority-state signet-issuer-ca signet-bundle --ignore-not-found',
+  'delete configmap signet-authority-state signet-issuer-ca signet-bundle signet-revocations --ignore-not-found',
   'delete lease/signet-controller pod/signet-check --ignore-not-found',
   'delete crd identityrestrictions.signet.dev clusterspiffeids.spire.spiffe.io clusterstaticentries.spire.spiffe.io clusterfederatedtrustdomains.spire.spiffe.io',
 ];

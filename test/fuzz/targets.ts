@@ -8,6 +8,7 @@ import { HTTP2_CONNECTION } from './targets/http2-connection.ts';
 import { HTTP2_FRAMES } from './targets/http2-frames.ts';
 import { JWT_SVID, JWT_SVID_CLAIMS } from './targets/jwt-svid.ts';
 import { PUBLISH_REQUEST } from './targets/publish-request.ts';
+import { SECRET_REQUEST } from './targets/secret-request.ts';
 import { SPIFFE_ID } from './targets/spiffe-id.ts';
 import { STRICT_JSON } from './targets/strict-json.ts';
 import { TEMPLATE } from './targets/template.ts';
@@ -20,6 +21,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   BUNDLE,
   TEMPLATE,
   PUBLISH_REQUEST,
+  SECRET_REQUEST,
   STRICT_JSON,
   HPACK,
   HTTP2_FRAMES,

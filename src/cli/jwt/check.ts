@@ -39,6 +39,8 @@ export type TokenTrial = {
   readonly now: number;
   /** Undefined when they were not to be looked at; a text when they could not be read. */
   readonly documents: Documents | string | undefined;
+  /** They were fetched under authorities of the operator's own. */
+  readonly hasOwnAuthorities: boolean;
 };
 
 export type CertificateTrial = {

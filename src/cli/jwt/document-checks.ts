@@ -52,6 +52,21 @@ export function issuerUrl(
   };
 }
 
+/** What the consumer fetches has to be under authorities that everybody trusts. */
+export function publicTls(source: string): DocumentCheck {
+  return {
+    name: 'public-tls',
+    source,
+    run: ({ expected, documents, hasOwnAuthorities }) => {
+      if (expected.keys === 'uploaded') return ok('not fetched: the keys are given');
+      if (documents === undefined) return NOT_LOOKED_AT;
+      return hasOwnAuthorities
+        ? refused('the documents are under authorities of your own (--ca-file)')
+        : ok();
+    },
+  };
+}
+
 function withDocuments(
   name: string,
   source: string,

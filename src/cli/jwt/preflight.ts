@@ -36,7 +36,7 @@ export function reportText({ subject, findings }: Report, { title, takes }: Cons
   const whose = subject === '' ? `this ${what}` : `this ${what} of ${printable(subject)}`;
   const verdict =
     count('refused') > 0
-      ? `${title} would refuse ${whose}: ${count('refused')} of its rules are broken`
+      ? `${title} would refuse ${whose}; rules broken: ${count('refused')}`
       : `nothing known here makes ${title} refuse ${whose}`;
   const open = count('unknown') === 0 ? '' : `; ${count('unknown')} could not be decided`;
   return `${formatTable(['STATUS', 'CHECK', 'FOUND'], rows)}\n\n${verdict}${open}`;

@@ -30,6 +30,7 @@ import {
 } from './authority-plan.ts';
 import { type AuthorityStep, applyStep } from './authority-steps.ts';
 import { type AuthorityStore, changeKeys, encodeKey, withKeys } from './authority-store.ts';
+import { withRootCrl } from './root-crl.ts';
 import { doServingDuty } from './serving-duties.ts';
 import { type Endpoint, issuerEndpoint } from './serving-leaf.ts';
 
@@ -132,6 +133,7 @@ export class AuthorityKeeper {
     const step = nextStep(found.state, found.keys, context);
     if (step === undefined || isStandbyRoot(step, found.state)) {
       if ((await this.#removeOrphans(found)) || (await this.#serve(found))) return true;
+      if (await this.#revoke(found)) return true;
       if (step === undefined) return false;
     }
     if (step.kind === 'create') {
@@ -225,6 +227,18 @@ export class AuthorityKeeper {
       note: (id, detail) => this.#note(id, detail),
       ...(publishServingCa === undefined ? {} : { publishCa: publishServingCa }),
     });
+  }
+
+  async #revoke({ documents, state, version, now }: Found): Promise<boolean> {
+    const next = withRootCrl(
+      state,
+      documents.flatMap(({ keys }) => [...keys]),
+      now,
+    );
+    if (next === undefined) return false;
+    this.#note(next.id, `sign a revocation list of ${next.entries} entries`);
+    await this.#options.store.write('state', next.state, version);
+    return true;
   }
 
   #note(authorityId: string, detail: string): void {

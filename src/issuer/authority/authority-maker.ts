@@ -13,6 +13,7 @@ import {
 import { jwkThumbprint, publicJwk } from '../../spiffe/jwt-svid/jwk.ts';
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
 import type { AuthorityLife } from './authority-plan.ts';
+import { firstRootCrl } from './root-crl.ts';
 
 /** RS256 is what every validator knows; ES256 is smaller and faster. */
 export type JwtKeyType = 'rsa-2048' | 'ec-p256';
@@ -58,7 +59,10 @@ export async function makeAuthority(order: AuthorityOrder): Promise<MadeAuthorit
     certificate: Buffer.from(certificateDer).toString('base64'),
     ...(parent === undefined ? {} : { parent: parent.id }),
   };
-  return { authority, privateKey };
+  if (kind !== 'root') return { authority, privateKey };
+  // Now: the key of one that stands by is read by nobody afterwards.
+  const crl = firstRootCrl(authority, { certificateDer, privateKey }, now);
+  return { authority: { ...authority, crl }, privateKey };
 }
 
 async function makeX509(

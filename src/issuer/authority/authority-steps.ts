@@ -8,6 +8,7 @@ import {
   type AuthorityState,
   activeOf,
 } from '../../authorities/authority-state.ts';
+import { readCertificate } from '../../spiffe/certificate/certificate.ts';
 
 export type AuthorityStep =
   /** Make a key and certificate; enters the state as prepared, its key is stored after that. */
@@ -32,11 +33,7 @@ export function applyStep(
     case 'activate':
       return withAuthorities(state, activate(state, step.id, now), now);
     case 'remove':
-      return withAuthorities(
-        state,
-        state.authorities.filter((authority) => authority.id !== step.id),
-        now,
-      );
+      return withAuthorities(state, remove(state, step.id, now), now);
   }
 }
 
@@ -46,6 +43,23 @@ function activate(state: AuthorityState, id: string, now: number): readonly Auth
   const moved = move(state, id, { phase: 'active', at: now });
   if (before === undefined) return moved;
   return move({ ...state, authorities: moved }, before.id, { phase: 'retired', at: now });
+}
+
+// Whoever reads revocation lists learns from its root that it was revoked; one that ends by itself needs
+// no mention.
+function remove(state: AuthorityState, id: string, now: number): readonly Authority[] {
+  const removed = state.authorities.find((authority) => authority.id === id);
+  const { kind, order, parent, certificate, notAfter = 0 } = removed ?? {};
+  const rest = state.authorities.filter((authority) => authority.id !== id);
+  const isRevoked = kind === 'intermediate' && order === 'remove' && notAfter > now;
+  if (!isRevoked || certificate === undefined) return rest;
+  const { serialNumber } = readCertificate(Buffer.from(certificate, 'base64'));
+  const revoked = { serial: Buffer.from(serialNumber).toString('hex'), revokedAt: now, notAfter };
+  return rest.map((authority) =>
+    authority.id === parent
+      ? { ...authority, revoked: [...(authority.revoked ?? []), revoked] }
+      : authority,
+  );
 }
 
 const DATE_OF = {

@@ -10,6 +10,7 @@ import { CodedError } from '../../base/errors.ts';
  * - `state`: public, see AuthorityState.
  * - `root-key`, `standby-root-key`, `serving-keys`: read by the authority role only.
  * - `issuing-keys`: intermediates and JWT keys, read by the issuer.
+ * - `revocations`: public, see RevocationDocument; written by issuers.
  * - `issuer-serving`, `controller-serving`: the own TLS certificate, with its key, of each, read by it.
  * - `bundle-endpoint`: the X509-SVID, with its key, of the bundle endpoint, read by the controller.
  */
@@ -19,6 +20,7 @@ export type DocumentName =
   | 'standby-root-key'
   | 'serving-keys'
   | 'issuing-keys'
+  | 'revocations'
   | ServingDocumentName;
 
 export type ServingDocumentName = 'issuer-serving' | 'controller-serving' | 'bundle-endpoint';
@@ -39,7 +41,7 @@ export type AuthorityStore = {
   remove(name: DocumentName, expected: string): Promise<void>;
 };
 
-export type KeyDocumentName = Exclude<DocumentName, 'state' | ServingDocumentName>;
+export type KeyDocumentName = Exclude<DocumentName, 'state' | 'revocations' | ServingDocumentName>;
 
 export const KEY_DOCUMENTS: readonly KeyDocumentName[] = [
   'root-key',

@@ -60,8 +60,16 @@ export type SigningAuthorities = {
   /** JWK Set of the JWT authorities, as the Workload API shows it. */
   readonly jwks: Uint8Array;
   readonly serving: ServingCredentials;
+  /** What revocation lists are made of: the public state, and the intermediates' keys. */
+  readonly revocation: RevocationAuthorities;
   /** Digests of every authority's public key; see KeyRegistry. */
   readonly keyDigests: ReadonlySet<string>;
+};
+
+export type RevocationAuthorities = {
+  readonly state: AuthorityState;
+  /** Of every intermediate that is stored with its key, by id. */
+  readonly keys: ReadonlyMap<string, KeyObject>;
 };
 
 export type AuthorityViewOptions = {
@@ -124,6 +132,7 @@ export class AuthorityView {
       bundle,
       jwks: formatJwtBundle(bundle),
       serving: { chain: [leafDer], privateKey: servingKey, servingCa },
+      revocation: { state, keys: intermediateKeys(state, keys) },
       keyDigests: new Set([
         ...state.authorities.map((authority) => digestOf(publicKeyOf(authority))),
         digestOf(createPublicKey(servingKey)),
@@ -161,6 +170,17 @@ function jwtSigner(state: AuthorityState, keys: ReadonlyMap<string, string>): Jw
   const privateKey = requireKey(keys, active);
   const algorithm = signingAlgorithmOf(privateKey);
   return { authorityId: active.id, algorithm, privateKey, notAfter: active.notAfter * 1000 };
+}
+
+function intermediateKeys(
+  { authorities }: AuthorityState,
+  keys: ReadonlyMap<string, string>,
+): ReadonlyMap<string, KeyObject> {
+  const stored = authorities.flatMap(({ id, kind }) => {
+    const text = kind === 'intermediate' ? keys.get(id) : undefined;
+    return text === undefined ? [] : [[id, decodeKey(text)] as const];
+  });
+  return new Map(stored);
 }
 
 function requireActive(state: AuthorityState, kind: Authority['kind']): Authority {

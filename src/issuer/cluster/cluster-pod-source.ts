@@ -3,7 +3,13 @@
 import type { ClusterView } from '../../cluster-view/cluster-view.ts';
 import { isViewFresh, MAX_STALL_MS } from '../../cluster-view/view-freshness.ts';
 import type { IdentityPodSource } from '../identity-pod-source.ts';
-import type { IssuablePod, PodChange, PodSource } from '../pod-source.ts';
+import type {
+  IssuablePod,
+  PodChange,
+  PodSource,
+  RestrictedCertificate,
+  Suspension,
+} from '../pod-source.ts';
 
 export type ClusterPodSourceOptions = {
   readonly source: IdentityPodSource;
@@ -54,6 +60,14 @@ export class ClusterPodSource implements PodSource {
     const { view, now, source } = this.#options;
     const age = now() - view.progressAt;
     return view.isReady && age >= 0 && age < MAX_STALL_MS && source.isGone(uid);
+  }
+
+  suspensions(): ReadonlySet<string> {
+    return this.#options.source.suspensions();
+  }
+
+  suspending(certificate: RestrictedCertificate): readonly Suspension[] {
+    return this.#options.source.suspending(certificate);
   }
 
   onChange(listener: (change: PodChange) => void): () => void {

@@ -20,6 +20,7 @@ export const DOCUMENT_OBJECTS: Readonly<
   Record<DocumentName, { readonly kind: 'ConfigMap' | 'Secret'; readonly name: string }>
 > = {
   state: { kind: 'ConfigMap', name: 'authority-state' },
+  revocations: { kind: 'ConfigMap', name: 'revocations' },
   'root-key': { kind: 'Secret', name: 'root-key' },
   'standby-root-key': { kind: 'Secret', name: 'standby-root-key' },
   'serving-keys': { kind: 'Secret', name: 'serving-keys' },

@@ -158,7 +158,17 @@ export class X509Signing {
       keys.remember(digest, { holder: podUid, notAfter: svid.notAfter });
       published.countSigned(podUid, entryId);
       const serial = Buffer.from(svid.serialNumber).toString('hex');
-      inventory.add({ serial, notAfter: svid.notAfter, podUid, entryId, node: caller.node });
+      inventory.add({
+        serial,
+        notAfter: svid.notAfter,
+        podUid,
+        entryId,
+        node: caller.node,
+        namespace: pod.namespace,
+        serviceAccount: pod.serviceAccount,
+        spiffeId,
+        authority: signer.authorityId,
+      });
       return { allowed: true, value: { pod, entry, svid, digest, serial } };
     } catch (thrown) {
       const { code, message } = CodedError.from(thrown);

@@ -18,7 +18,7 @@ const DIGEST_BYTES = 16;
 export function bundlesMessage(
   { bundle, jwks }: SigningAuthorities,
   federated: readonly Bundle[],
-  restrictionVersion: bigint,
+  { restrictionVersion, crls }: { restrictionVersion: bigint; crls: readonly Uint8Array[] },
 ): ToNode {
   return {
     message: {
@@ -27,6 +27,7 @@ export function bundlesMessage(
         own: bundleOf(bundle, jwks),
         federated: federated.map((other) => bundleOf(other, formatJwtBundle(other))),
         restrictionVersion,
+        crls: [...crls],
       },
     },
   };

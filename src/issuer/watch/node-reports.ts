@@ -53,8 +53,11 @@ export async function acceptHello(
   if (rollback.isRaised) throw rolledBack();
   for (const { podUid, entryId, serial, notAfter } of hello.held) {
     if (serial.length > MAX_SERIAL_BYTES || entryId.length > MAX_UID_LENGTH) continue;
-    if (pods.pod(podUid)?.node !== node) continue;
-    const held = { podUid, entryId, node, serial: Buffer.from(serial).toString('hex') };
+    const pod = pods.pod(podUid);
+    if (pod?.node !== node || serial.length === 0) continue;
+    const { namespace, serviceAccount } = pod;
+    const hex = Buffer.from(serial).toString('hex');
+    const held = { podUid, entryId, node, namespace, serviceAccount, serial: hex };
     inventory.report({ ...held, notAfter: Number(notAfter) * 1000 }, options.clock.now());
   }
 }

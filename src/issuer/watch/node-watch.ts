@@ -24,6 +24,8 @@ export type NodeWatchOptions = ReportReaderOptions & {
   /** Throws `unavailable` while there are none. */
   readonly authorities: () => SigningAuthorities;
   readonly sessions: NodeSessions;
+  /** The complete set of revocation lists, DER; none while there is no such set. */
+  readonly crls: () => readonly Uint8Array[];
 };
 
 export const MAX_WATCH_MS = 10 * 60_000;
@@ -174,6 +176,8 @@ async function* changes(
   }
 }
 
-function bundles(federation: NodeFederation, { authorities, pods }: NodeWatchOptions): ToNode {
-  return bundlesMessage(authorities(), federation.take(), pods.restrictionVersion);
+function bundles(federation: NodeFederation, options: NodeWatchOptions): ToNode {
+  const { authorities, pods, crls } = options;
+  const { restrictionVersion } = pods;
+  return bundlesMessage(authorities(), federation.take(), { restrictionVersion, crls: crls() });
 }

@@ -6,7 +6,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
 import { CodedError } from '../../base/errors.ts';
 import { splitCertificates } from '../../spiffe/certificate/certificate.ts';
-import { formatPem, formatPemCertificate } from '../../spiffe/pem.ts';
+import { formatPem, formatPemCertificate, formatPemCrl } from '../../spiffe/pem.ts';
 import { trustDomainId } from '../../spiffe/spiffe-id.ts';
 import {
   type CertificateValidationContextSchema,
@@ -98,7 +98,10 @@ function validationSecret(
     SecretSchema,
     create(SecretSchema, { name, type: { case: 'validationContext', value } }),
   );
-  const content = bundles.flatMap(({ trustDomain, x509 }) => [trustDomain, x509]);
+  // Envoy's validator for SPIFFE reads no lists: it need not be told of new ones.
+  const content = bundles.flatMap(({ trustDomain, x509, crls }) =>
+    validation === 'spiffe' ? [trustDomain, x509] : [trustDomain, x509, ...crls],
+  );
   return { name, digest: digestOf(validation, name, ...content), resource };
 }
 
@@ -132,7 +135,9 @@ function plainContext(name: string, bundles: readonly WorkloadBundle[]): Context
       `resource_names: ${name} has bundles of ${bundles.length} trust domains, which only the SPIFFE validator keeps apart`,
     );
   }
-  return { trustedCa: inline(certificates(bundle.x509)) };
+  const trustedCa = inline(certificates(bundle.x509));
+  if (bundle.crls.length === 0) return { trustedCa };
+  return { trustedCa, crl: inline(bundle.crls.map(formatPemCrl).join('')) };
 }
 
 function certificates(concatenated: Uint8Array): string {

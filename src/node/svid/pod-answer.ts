@@ -34,6 +34,8 @@ export type WorkloadBundle = {
   readonly jwks: Uint8Array;
   /** Names of the X.509 authorities, as DER in hex. */
   readonly rootNames: ReadonlySet<string>;
+  /** The complete set of its revocation lists, DER; empty where none is known. */
+  readonly crls: readonly Uint8Array[];
 };
 
 export type PodAnswer =

@@ -3,7 +3,7 @@
 
 import type { ServiceBinding } from '../../transport/rpc.ts';
 import { reflectionServices } from './reflection.ts';
-import { checkWorkloadHeaders } from './security-header.ts';
+import { requireWorkloadHeaders } from './security-header.ts';
 import type { PodSocket } from './workload-api.ts';
 import { workloadHealth } from './workload-health.ts';
 
@@ -12,10 +12,8 @@ export function introspection(
   services: readonly ServiceBinding[],
   pod: Pick<PodSocket, 'answers' | 'pod'>,
 ): readonly ServiceBinding[] {
-  const admit = async (call: Parameters<typeof checkWorkloadHeaders>[0]) =>
-    checkWorkloadHeaders(call);
   const names = services.map(({ service }) => service.typeName);
-  const health = workloadHealth(pod, names, admit);
+  const health = workloadHealth(pod, names, requireWorkloadHeaders);
   const described = [...services, health].map(({ service }) => service);
-  return [health, ...reflectionServices(described, admit)];
+  return [health, ...reflectionServices(described, requireWorkloadHeaders)];
 }

@@ -8,7 +8,13 @@ import { CodedError, invalid } from '../../base/errors.ts';
 import type { Latest } from '../../base/latest.ts';
 import type { RateLimit, RateLimits } from '../../base/rate-limits.ts';
 import { SpiffeWorkloadAPI } from '../../transport/gen/spiffe/workload_pb.ts';
-import { bindService, type Call, type Handlers, type ServiceBinding } from '../../transport/rpc.ts';
+import {
+  bindService,
+  type Call,
+  type Handlers,
+  type ServiceBinding,
+  unchangingMessage,
+} from '../../transport/rpc.ts';
 import type { JwtSvids } from '../svid/jwt-svids.ts';
 import type { PodAnswer } from '../svid/pod-answer.ts';
 import type { VolumeRecord } from '../volume/volume-records.ts';
@@ -19,6 +25,7 @@ import {
   jwtIdentities,
   type ServedAnswer,
   sameBundles,
+  sameJwtBundles,
   x509Bundles,
   x509Svids,
 } from './workload-messages.ts';
@@ -83,7 +90,7 @@ export function workloadApi(options: WorkloadApiOptions): ServiceBinding {
     fetchWITSVID: () => unimplemented(),
     fetchWITBundles: () => unimplemented(),
   };
-  return bindService(SpiffeWorkloadAPI, requireWorkloadHeaders(handlers));
+  return bindService(SpiffeWorkloadAPI, handlers, requireWorkloadHeaders);
 }
 
 type Projection<M> = {
@@ -91,9 +98,22 @@ type Projection<M> = {
   /** Whether the message would be the same for both. */
   readonly same: (a: ServedAnswer, b: ServedAnswer) => boolean;
 };
-const X509_SVIDS = { message: x509Svids, same: Object.is };
-const X509_BUNDLES = { message: x509Bundles, same: sameBundles };
-const JWT_BUNDLES = { message: jwtBundles, same: sameBundles };
+const X509_SVIDS = { message: shared(x509Svids), same: Object.is };
+const X509_BUNDLES = { message: shared(x509Bundles), same: sameBundles };
+const JWT_BUNDLES = { message: shared(jwtBundles), same: sameJwtBundles };
+
+/** One message, made and encoded once, for all streams that show the same answer. */
+function shared<M extends object>(make: (served: ServedAnswer) => M): (served: ServedAnswer) => M {
+  const made = new WeakMap<ServedAnswer, M>();
+  return (served) => {
+    let message = made.get(served);
+    if (message === undefined) {
+      message = unchangingMessage(make(served));
+      made.set(served, message);
+    }
+    return message;
+  };
+}
 
 // Workload API §4.3: a first message at once, then one for each change of what it shows.
 async function* follow<M>(
@@ -114,21 +134,21 @@ async function* follow<M>(
 
 export async function firstServed(options: PodSocket, call: Call): Promise<ServedAnswer> {
   const present = answerOf(options);
-  // The usual case costs no timer.
-  if (present.value !== undefined && isDefinite(present.value)) {
+  if (present.value !== undefined && isFinal(present.value)) {
     return requireServed(options.pod, present.value);
   }
   const wait = new AbortController();
   const stop = () => wait.abort();
   call.signal.addEventListener('abort', stop, { once: true });
   void options.clock.sleep(FIRST_ANSWER_WAIT_MS, wait.signal).then(stop);
-  const answer = await present.first(isDefinite, wait.signal);
+  const answer = await present.first(isFinal, wait.signal);
   call.signal.removeEventListener('abort', stop);
   wait.abort();
   return requireServed(options.pod, answer ?? present.value ?? { kind: 'unknown' });
 }
 
-function isDefinite({ kind }: PodAnswer): boolean {
+/** Whether it is not just a matter of time until there is another one. */
+function isFinal({ kind }: PodAnswer): boolean {
   return kind === 'served' || kind === 'refused';
 }
 

@@ -22,6 +22,7 @@ export function x509Svids(served: ServedAnswer): MessageInitShape<typeof X509SVI
       bundle: served.own.x509,
       hint: identity.hint,
     })),
+    crl: [...served.own.crls],
     federatedBundles: byId(served.federated, (bundle) => bundle.x509),
   };
 }
@@ -30,7 +31,8 @@ export function x509Svids(served: ServedAnswer): MessageInitShape<typeof X509SVI
 export function x509Bundles(
   served: ServedAnswer,
 ): MessageInitShape<typeof X509BundlesResponseSchema> {
-  return { bundles: byId([served.own, ...served.federated], (bundle) => bundle.x509) };
+  const bundles = byId([served.own, ...served.federated], (bundle) => bundle.x509);
+  return { crl: [...served.own.crls], bundles };
 }
 
 /** FetchJWTBundles (§6.2.2). */
@@ -40,12 +42,26 @@ export function jwtBundles(
   return { bundles: byId([served.own, ...served.federated], (bundle) => bundle.jwks) };
 }
 
-/** Whether two answers hold the very same bundles. */
+/** Whether two answers hold the very same bundles, revocation lists included. */
 export function sameBundles(a: ServedAnswer, b: ServedAnswer): boolean {
+  return a.own === b.own && sameFederated(a, b, Object.is);
+}
+
+/** Whether they hold the same JWT bundles. */
+export function sameJwtBundles(a: ServedAnswer, b: ServedAnswer): boolean {
+  const isSame = (one: WorkloadBundle, other: WorkloadBundle | undefined) =>
+    one.trustDomain === other?.trustDomain && Buffer.compare(one.jwks, other.jwks) === 0;
+  return isSame(a.own, b.own) && sameFederated(a, b, isSame);
+}
+
+function sameFederated(
+  a: ServedAnswer,
+  b: ServedAnswer,
+  isSame: (one: WorkloadBundle, other: WorkloadBundle | undefined) => boolean,
+): boolean {
   return (
-    a.own === b.own &&
     a.federated.length === b.federated.length &&
-    a.federated.every((bundle, index) => bundle === b.federated[index])
+    a.federated.every((bundle, index) => isSame(bundle, b.federated[index]))
   );
 }
 

@@ -1,7 +1,9 @@
-// What restrictions and trust levels leave of JWT-SVIDs, on every way to one: the socket, the command
-// line and what the node had kept. It is the issuer that decides.
+// What restrictions and trust levels leave of JWT-SVIDs, on every way to one: the socket, files, the
+// command line and what the node had kept. It is the issuer that decides.
 
 import assert from 'node:assert/strict';
+import { globSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { decodeJwt, type JWTPayload } from 'jose';
 import { svidCommand } from '../../../src/cli/svid.ts';
@@ -33,12 +35,15 @@ const dev = new DevProcess({
     jwtIncludeJTI: true,
   }),
   'pod.json': podManifest('agent'),
+  'filed.json': podManifest('filed', {
+    annotations: { 'signet.dev/files': 'true', 'signet.dev/jwt-audience': 'db=db,other=other' },
+  }),
   'once-pod.json': podManifest('once', { labels: { once: 'x' } }),
 });
 let socket = '';
 let workload: WorkloadClient;
 before(async () => {
-  await dev.start();
+  await dev.start(['--allow-keys-on-disk']);
   ({ socket } = await dev.pod('shop/agent'));
   workload = dev.workload(socket);
 });
@@ -56,8 +61,22 @@ const isRefused = async (...audience: string[]) =>
     () => false,
     (thrown: { message: string }) => thrown.message.includes('AudienceNotAllowed'),
   );
+/** Tokens that lie in files, whatever made the directory. */
+const tokenFiles = () =>
+  globSync('kubelet/pods/*/volumes/*/signet-files/{,..data/}{db,other}', { cwd: dev.runDir })
+    .map((path) => join(path).split('/').at(-1) ?? '')
+    .toSorted();
+const holds = (...names: string[]) => {
+  const found = new Set(tokenFiles());
+  return found.size === names.length && names.every((name) => found.has(name));
+};
 const command = async (audience: string) =>
   await runCommand(svidCommand, ['get', '--socket', socket, '--audience', audience, '-o', 'json']);
+
+test('files: a token for each audience that was asked for', async () => {
+  await dev.pod('shop/filed');
+  await until(() => holds('db', 'other'), PATIENCE_MS);
+});
 
 test('without a list any audience is signed for, and the claims are the policy’s', async () => {
   const { token, claims } = await fetch('other');
@@ -82,6 +101,7 @@ test('under a list: one of it at a time, on the socket and on the command line, 
   const { code, out } = await command('cache');
   assert.equal(code, 0);
   assert.match(out, /"audience": \[\s+"cache"\s+\]/);
+  await until(() => holds('db'), PATIENCE_MS);
 });
 
 test('another trust level is another matter, as soon as the policy says so', async () => {

@@ -7,6 +7,7 @@ import { systemClock } from '../../../src/base/clock.ts';
 import type { CodedError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/log.ts';
 import { explainCommand } from '../../../src/cli/explain.ts';
+import { readCrl } from '../../../src/spiffe/crl/crl.ts';
 import type { X509SVIDResponse } from '../../../src/transport/gen/spiffe/workload_pb.ts';
 import { Messages } from '../node/node-harness.ts';
 import { DevProcess, podManifest, policyManifest } from './dev-process.ts';
@@ -114,7 +115,12 @@ test('a suspension ends the open stream, prints a receipt, and gives back what i
   dev.remove('stop.json');
   assert.equal((await dev.pod('shop/web', lifted)).says, WEB);
   await regain('web', WEB);
-  // The other pod's stream never ended: its next message is the answer to its own edit.
+  // The other pod's stream never ended: it was told who is revoked, then the answer to its own edit.
+  const told = await bystander.next();
+  assert.deepEqual(idsOf(told), ['spiffe://example.org/red/other']);
+  const lists = told.crl.map((der) => readCrl(der));
+  assert.equal(lists.length, 3);
+  assert.equal(lists.flatMap(({ revoked }) => revoked).length, 1);
   dev.write('other.json', podManifest('other', { labels: { team: 'blue' } }));
   assert.deepEqual(idsOf(await bystander.next()), ['spiffe://example.org/blue/other']);
 });

@@ -22,7 +22,7 @@ export const HEADER = { 'workload.spiffe.io': 'true' };
 export type WorkloadClient = GrpcClient<typeof SpiffeWorkloadAPI>;
 
 export class NodeHarness {
-  readonly clock = new FakeClock(NOW);
+  readonly clock: FakeClock;
   readonly kubelet = new FakeKubelet();
   readonly issuer: FakeIssuer;
   readonly #clients: { close(): void }[] = [];
@@ -32,7 +32,8 @@ export class NodeHarness {
   /** Ends the first instance, as SIGTERM does. */
   stopFirst: () => Promise<void> = async () => {};
 
-  private constructor(authority: TestAuthority) {
+  private constructor(authority: TestAuthority, now: number) {
+    this.clock = new FakeClock(now);
     const path = join(this.kubelet.root, 'issuer.sock');
     this.issuer = new FakeIssuer(path, authority, this.clock);
     mkdirSync(join(this.kubelet.root, 's'));
@@ -40,9 +41,10 @@ export class NodeHarness {
 
   /** An issuer that listens and a plugin that is ready. */
   static async start(
-    options: { issuerUp?: boolean; allowKeysOnDisk?: boolean } = {},
+    options: { issuerUp?: boolean; allowKeysOnDisk?: boolean; now?: number } = {},
   ): Promise<NodeHarness> {
-    const harness = new NodeHarness(await TestAuthority.create('example.org', NOW));
+    const { now = NOW } = options;
+    const harness = new NodeHarness(await TestAuthority.create('example.org', now), now);
     if (options.issuerUp !== false) await harness.issuer.start();
     harness.stopFirst = await harness.startPlugin(options);
     return harness;

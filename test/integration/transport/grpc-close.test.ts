@@ -3,31 +3,10 @@
 
 import { once } from 'node:events';
 import { connect, constants } from 'node:http2';
-import { Duplex, duplexPair } from 'node:stream';
+import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
 import { GrpcServer } from '../../../src/transport/grpc/grpc-server.ts';
-
-/** A connection that is told to end and never says that it has. */
-class Lingering extends Duplex {
-  readonly #inner: Duplex;
-  readonly ended = Promise.withResolvers<void>();
-
-  constructor(inner: Duplex) {
-    super();
-    this.#inner = inner;
-    inner.on('data', (part: Buffer) => this.push(part));
-  }
-
-  override _read(): void {}
-
-  override _write(part: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    this.#inner.write(part, done);
-  }
-
-  override _destroy(): void {
-    this.ended.resolve();
-  }
-}
+import { Lingering } from './lingering.ts';
 
 test('close comes to an end when a connection does not', { timeout: 10_000 }, async () => {
   const [near, far] = duplexPair();

@@ -84,11 +84,27 @@ suite('keys', () => {
   test('too many', async () => {
     assert.deepEqual((await preflight('aws', keysOf('many.json'))).not, ['keys refused']);
   });
+  test('under authorities of one’s own are not for those who fetch by public ones', async () => {
+    const own = join(directory, 'ca.pem');
+    writeFileSync(own, '');
+    const flags = [`--ca-file=${own}`];
+    for (const name of ['aws', 'gcp']) {
+      assert.deepEqual((await preflight(name, { flags })).not, ['public-tls refused']);
+    }
+    assert.deepEqual((await preflight('anthropic', { flags })).not, []);
+    const given = [...flags, ...(keysOf('docs/keys').flags ?? [])];
+    assert.deepEqual((await preflight('gcp', { flags: given })).not, []);
+  });
   test('that cannot be had are a refusal, those not looked for are not', async () => {
     const { not } = await preflight('aws', { flags: ['--documents=/nowhere'] });
     assert.deepEqual(not, ['discovery refused', 'keys refused', 'signature refused']);
     const none = await preflight('aws', { flags: ['--documents=none'] });
-    assert.deepEqual(none.not, ['discovery unknown', 'keys unknown', 'signature unknown']);
+    assert.deepEqual(none.not, [
+      'public-tls unknown',
+      'discovery unknown',
+      'keys unknown',
+      'signature unknown',
+    ]);
     assert.equal(none.code, 0);
   });
 });

@@ -53,6 +53,7 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
     spiffeIDTemplate: values('spiffeIDTemplate', undefined, 'spiffe://example.org/b'),
     ...selectorCases('podSelector'),
     ...selectorCases('namespaceSelector'),
+    ...selectorCases('federatesWithSelector'),
     dnsNameTemplates: values('dnsNameTemplates', undefined, ['a.example']),
     workloadSelectorTemplates: values('workloadSelectorTemplates', undefined, ['k8s:ns:a']),
     ttl: values('ttl', '1h', '2h'),

@@ -193,6 +193,7 @@ test('B4–B8: what an entry says is what the pod gets', () => {
       jwtTtlSeconds: 120,
       hint: 'batch',
       federatesWith: ['partner.test'],
+      federatesWithMatching: undefined,
       jwtClaims: {},
       jwtIncludeJti: false,
       limits: undefined,

@@ -213,6 +213,26 @@ suite('warned about', () => {
     });
   }
 
+  const mounting = (name: string) => ({ name, volumeMounts: [mount] });
+  const sharing = (csi: JsonObject) =>
+    validate(
+      makeMounting({
+        csi,
+        spec: { containers: [mounting('envoy'), mounting('agent')], initContainers: [] },
+      }),
+    );
+  test('secret discovery for more than the proxy', () => {
+    const { allowed, warnings } = sharing({ volumeAttributes: { 'signet.dev/sds': 'true' } });
+    assert.equal(allowed, true);
+    assert.equal(warnings.length, 1);
+    assert.match(
+      warnings[0] ?? '',
+      /^spec\.volumes\[1\]\.csi\..*sds"\]: 2 containers can read the key/,
+    );
+    assert.deepEqual(sharing({}).warnings, []);
+    assert.deepEqual(sharing({ volumeAttributes: { 'signet.dev/sds': 'false' } }).warnings, []);
+  });
+
   for (const spec of [
     { runtimeClassName: 'runc' },
     { runtimeClassName: 'katana' },

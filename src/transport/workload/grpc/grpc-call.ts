@@ -147,10 +147,14 @@ export class GrpcCall implements Call, RequestSink, Expiring {
 
   async #send(message: Buffer): Promise<void> {
     if (!this.#stream.isAnswered) this.#stream.respond(ANSWER_HEADERS);
-    if (this.#stream.send(message) || this.#isAborted) return;
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-    });
+    if (this.#stream.send(message)) return;
+    if (!this.#isAborted) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    // Some of it may not have left: then the call does not end well.
+    if (this.#isAborted) throw new CodedError('unavailable', 'the call is over');
   }
 
   #fail(thrown: unknown): void {

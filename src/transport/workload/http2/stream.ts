@@ -39,6 +39,8 @@ export type StreamHost = {
   closed(stream: Http2Stream): void;
 };
 
+/** A smaller part of a message does not count as something that was read. */
+const COUNTED_BYTES = 1024;
 /** Given back when half of the window is used up. */
 const GIVE_BACK_AT = DEFAULT_WINDOW >>> 1;
 
@@ -202,8 +204,8 @@ export class Http2Stream {
         this.id,
         isWhole ? message : message.subarray(this.#offset, this.#offset + take),
       );
-      host.sentData();
       this.#offset += take;
+      if (take >= COUNTED_BYTES || this.#offset === message.length) host.sentData();
       this.#sendWindow -= take;
       host.sendWindow -= take;
     } while (this.#offset < message.length);

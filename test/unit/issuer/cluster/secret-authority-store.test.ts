@@ -40,7 +40,7 @@ for (const name of DOCUMENTS) {
   });
 }
 
-test('every document is an object of its own; only the public state is no Secret', async () => {
+test('every document is an object of its own; only what is public is no Secret', async () => {
   for (const name of DOCUMENTS) await store.write(name, { name }, undefined);
   const names = kube.api.all(SECRETS).map(({ metadata }) => metadata.name);
   assert.deepEqual(names.toSorted(), [
@@ -53,7 +53,7 @@ test('every document is an object of its own; only the public state is no Secret
   ]);
   assert.deepEqual(
     kube.api.all(CONFIG_MAPS).map(({ metadata }) => metadata.name),
-    ['signet-authority-state'],
+    ['signet-authority-state', 'signet-revocations'],
   );
 });
 

@@ -64,10 +64,12 @@ test('what did not get out was not signed before publishing', () => {
   assert.equal(pods.prefetched('pod', 'one'), 0);
 });
 
+const PLACE = { node: 'n', namespace: 'city', serviceAccount: 'agent' };
+
 test('a node’s report changes and displaces nothing that we know', () => {
   const inventory = new HeldInventory();
   const of = (serial: string, notAfter: number) => {
-    return { serial, notAfter, podUid: 'pod', entryId: 'e', node: 'n' };
+    return { serial, notAfter, podUid: 'pod', entryId: 'e', ...PLACE };
   };
   const hour = 3_600_000;
   inventory.add(of('issued', hour));
@@ -82,6 +84,20 @@ test('a node’s report changes and displaces nothing that we know', () => {
   assert.deepEqual(out(24 * hour), [], 'nothing is out for longer than an SVID may live');
   for (let count = 0; count < 255; count += 1) inventory.add(of(`i${count}`, 2 * hour));
   assert.equal(out(0).filter((serial) => serial.startsWith('i')).length, 256);
+});
+
+test('a node’s report makes nobody else’s certificate its own', () => {
+  const inventory = new HeldInventory();
+  const of = (podUid: string) => ({ serial: 'aa', notAfter: 9, podUid, entryId: 'e', ...PLACE });
+  const owners = () => inventory.heldBy(() => true, 0).map(({ podUid }) => podUid);
+  inventory.report(of('thief'), 0);
+  inventory.report(of('victim'), 0);
+  assert.deepEqual(owners(), ['thief', 'victim'], 'who came first counts for nothing');
+  inventory.prune(10);
+  inventory.add(of('victim'));
+  inventory.report(of('thief'), 0);
+  assert.deepEqual(owners(), ['victim']);
+  assert.equal(inventory.reports, 2);
 });
 
 test('ten a second with a burst of fifty, each key for itself', async () => {
@@ -134,7 +150,7 @@ test('ten audiences of 1,024 bytes are fine', () => {
 test('the inventory knows what is out and not over, up to a bound for each pod', () => {
   const inventory = new HeldInventory();
   const held = (serial: string, notAfter: number) =>
-    inventory.add({ serial, notAfter, podUid: 'pod', entryId: 'e', node: 'n' });
+    inventory.add({ serial, notAfter, podUid: 'pod', entryId: 'e', ...PLACE });
   held('over', 10);
   held('out', 100);
   const serials = (now: number) => inventory.heldBy(() => true, now).map(({ serial }) => serial);

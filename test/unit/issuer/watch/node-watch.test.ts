@@ -58,6 +58,7 @@ beforeEach(() => {
     federation: noFederation,
     authorities: () => current,
     sessions: new NodeSessions(clock),
+    crls: () => [],
     published: new PublishedPods(),
     inventory: new HeldInventory(),
     refreshAuthorities: async () => {},

@@ -30,6 +30,7 @@ export function bundleOf(authority: TestAuthority): WorkloadBundle {
     x509: authority.root,
     jwks: new Uint8Array(),
     rootNames: new Set(),
+    crls: [],
   };
 }
 

@@ -152,3 +152,19 @@ test('a digest differs when, and only when, what is handed out does', () => {
   assert.notEqual(digest('ALL', both), digest('ALL', served([a])));
   assert.notEqual(digest('ROOTCA', both), digest('ROOTCA', both, 'authorities'));
 });
+
+test('W6: revocation lists go to the default validator, which reads them, all or none', () => {
+  const crls = [Buffer.from('first'), Buffer.from('second')];
+  const listed = { ...served([a], []), own: { ...bundleOf(own), crls } };
+  const plain = contextOf('ROOTCA', listed, 'authorities');
+  assert.match(
+    text(plain.crl),
+    /^(-----BEGIN X509 CRL-----\n[\s\S]+?-----END X509 CRL-----\n){2}$/,
+  );
+  assert.equal(contextOf('ROOTCA', both, 'authorities').crl, undefined);
+  const unlisted = served([a], []);
+  const digests = (validation: Validation) =>
+    [listed, unlisted].map((answer) => secretOf('ROOTCA', answer, validation).digest);
+  assert.notEqual(...(digests('authorities') as [string, string]));
+  assert.equal(...(digests('spiffe') as [string, string]));
+});
