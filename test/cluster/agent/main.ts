@@ -1,5 +1,6 @@
 // The workload of the cluster tests: `agent COMMAND [ARGUMENTS]`. Each command prints JSON lines.
 
+import { files } from './files.ts';
 import { get } from './get.ts';
 import { issuer } from './issuer.ts';
 import { knock } from './knock.ts';
@@ -11,6 +12,7 @@ import { watch } from './watch.ts';
 type Command = (args: readonly string[], stop: AbortSignal) => Promise<number>;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  files,
   get,
   issuer,
   once,
