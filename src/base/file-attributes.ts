@@ -19,6 +19,7 @@ export type X509FileNames = {
   readonly key: string;
   readonly bundle: string;
   readonly jwtBundle: string;
+  readonly crl: string;
 };
 
 export type FileRequest = {
@@ -40,6 +41,7 @@ const NAME_SETS: ReadonlyMap<string, NameSet> = new Map([
       key: 'tls.key',
       bundle: 'ca.crt',
       jwtBundle: 'jwt_bundle.json',
+      crl: 'crl.pem',
       token: 'token',
     },
   ],
@@ -50,6 +52,7 @@ const NAME_SETS: ReadonlyMap<string, NameSet> = new Map([
       key: 'svid_key.pem',
       bundle: 'svid_bundle.pem',
       jwtBundle: 'jwt_bundle.json',
+      crl: 'crl.pem',
       token: 'jwt_svid.token',
     },
   ],

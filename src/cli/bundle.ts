@@ -65,7 +65,7 @@ export const bundleCommand: Command = async (args, context) => {
   const { flags, positionals } = parseFlags(args, FLAGS);
   const [verb, name, file, ...more] = positionals;
   const count = { show: 1, manifest: 0, set: 2 }[verb ?? ''];
-  const isTooMuch = more.length > 0 || positionals.length - 1 > (count ?? -1);
+  const isTooMuch = count === undefined || more.length > 0 || positionals.length - 1 > count;
   if (flags.help || isTooMuch || (verb === 'set' && name === undefined)) {
     (flags.help ? context.out : context.err)(flagsHelp(USAGE, FLAGS));
     return flags.help ? 0 : 2;

@@ -26,6 +26,11 @@ const FLAGS = {
   'publish-trust-bundle': { type: 'boolean', help: 'write a ClusterTrustBundle' },
   ...FEDERATION_FLAGS,
   ...OIDC_FLAGS,
+  'crl-port': {
+    type: 'integer',
+    default: 0,
+    help: 'for revocation lists, over plain HTTP; 0: they are not served',
+  },
   host: { type: 'string', help: 'address to listen on; default: all', value: 'ADDRESS' },
   'webhook-port': { type: 'integer', default: 9443, help: 'for API servers; 0: a free one' },
   'health-port': { type: 'integer', default: 8081, help: 'for probes; 0: a free one' },
@@ -59,6 +64,9 @@ export const controllerCommand: Command = async (args, { out, err, clock, signal
         trustBundle: flags['publish-trust-bundle'],
       },
       federation: federationSettings(flags, url),
+      ...(flags['crl-port'] === 0
+        ? {}
+        : { crl: { address: { ...place, port: flags['crl-port'] } } }),
       ...oidcOptions(flags, place),
       clock,
       log: createLogger('controller', { level: flags['log-level'], destination }),

@@ -3,7 +3,8 @@
 
 import { CodedError } from '../base/errors.ts';
 import { segment } from '../kube/kube-client.ts';
-import { bundleDocuments } from './bundle-documents.ts';
+import { formatPemCrl } from '../spiffe/pem.ts';
+import { type BundleDocuments, bundleDocuments } from './bundle-documents.ts';
 import { type ControllerContext, FIELD_MANAGER, OWN_LABELS } from './controller-context.ts';
 import type { PublicAuthorities } from './public-authorities.ts';
 import { repeat } from './repeat.ts';
@@ -18,7 +19,7 @@ const PAUSE_MS = 100;
 const APPLY_AGAIN_MS = 30 * 60_000;
 const RETRY_MS = 30_000;
 
-type Published = { readonly json: string; readonly dueAt: number };
+type Published = { readonly content: string; readonly dueAt: number };
 
 export class BundlePublisher {
   readonly #context: ControllerContext;
@@ -52,10 +53,13 @@ export class BundlePublisher {
       const documents = bundleDocuments(this.#authorities.current.value);
       if (signal.aborted || documents === undefined) return;
       const published = this.#published.get(namespace);
-      if (published?.json === documents.json && clock.now() < published.dueAt) continue;
-      const isWritten = await this.#apply(namespace, documents, signal);
+      const lists = this.#authorities.crls.value ?? [];
+      const crls = lists.map(({ crl }) => formatPemCrl(crl.der)).join('');
+      const content = documents.json + crls;
+      if (published?.content === content && clock.now() < published.dueAt) continue;
+      const isWritten = await this.#apply(namespace, { ...documents, crls }, signal);
       const dueAt = clock.now() + (isWritten ? APPLY_AGAIN_MS : RETRY_MS);
-      this.#published.set(namespace, { json: documents.json, dueAt });
+      this.#published.set(namespace, { content, dueAt });
       await clock.sleep(PAUSE_MS, signal);
     }
   }
@@ -73,7 +77,7 @@ export class BundlePublisher {
 
   async #apply(
     namespace: string,
-    { json, pem }: { readonly json: string; readonly pem: string },
+    { json, pem, crls }: BundleDocuments & { readonly crls: string },
     signal: AbortSignal,
   ): Promise<boolean> {
     const { client, log } = this.#context;
@@ -90,7 +94,11 @@ export class BundlePublisher {
           apiVersion: 'v1',
           kind: 'ConfigMap',
           metadata: { name, namespace, ...labels },
-          data: { 'bundle.json': json, 'bundle.crt': pem },
+          data: {
+            'bundle.json': json,
+            'bundle.crt': pem,
+            ...(crls === '' ? {} : { 'crl.pem': crls }),
+          },
         },
         signal,
       });

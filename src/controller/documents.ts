@@ -5,6 +5,7 @@ import { type KubeClient, segment } from '../kube/kube-client.ts';
 import { isJsonObject, ownValue } from '../template/json-value.ts';
 
 export const AUTHORITY_STATE = 'signet-authority-state';
+export const REVOCATIONS = 'signet-revocations';
 export const CONTROLLER_SERVING = 'signet-controller-serving';
 
 const KEY = 'document.json';

@@ -1,6 +1,7 @@
 // Tells people who look at a pod or a policy that an identity they may count on is not there. A pod's
 // author learns that it failed, never what policies say: their status has the reason.
 
+import { CONFLICTS_ANNOTATION } from '../base/pod-annotations.ts';
 import type { Condition } from '../crds/conditions.ts';
 import { objectIn, type PodObject, textIn } from '../identity/objects.ts';
 import type { Fate } from '../identity/settle.ts';
@@ -14,6 +15,8 @@ const LOOK_EVERY_MS = 5000;
 /** In one look; the others get theirs in the next ones. */
 const MAX_NEW = 100;
 const FAILED: ReadonlySet<Fate> = new Set(['RenderFailed', 'EntryRefused', 'Undecidable']);
+/** The annotation is the author's to write as well. */
+const MAX_CONFLICTS = 512;
 const POD_MESSAGE =
   'A policy selects this pod and gives it no SPIFFE identity; the status of the ClusterSPIFFEID says why';
 
@@ -23,6 +26,7 @@ export class FailureEvents {
   /** What was said last, by UID. */
   readonly #pods = new Map<string, string>();
   readonly #policies = new Map<string, string>();
+  readonly #conflicts = new Map<string, string>();
 
   constructor(context: ControllerContext, events: EventRecorder) {
     this.#context = context;
@@ -62,7 +66,9 @@ export class FailureEvents {
     index.settleAll();
     const failing = new Set<string>();
     let left = MAX_NEW;
+    const conflicting = new Set<string>();
     for (const { object, fates } of index.pods.all) {
+      if (this.#lookAtConflicts(object)) conflicting.add(object.uid);
       const reason = fates.find((fate) => FAILED.has(fate));
       // Before it is scheduled every pod fails, for a moment.
       if (reason === undefined || object.nodeName === '') continue;
@@ -74,6 +80,25 @@ export class FailureEvents {
       this.#events.record(podSubject(object), { type: 'Warning', reason, message: POD_MESSAGE });
     }
     for (const uid of this.#pods.keys()) if (!failing.has(uid)) this.#pods.delete(uid);
+    for (const uid of this.#conflicts.keys()) {
+      if (!conflicting.has(uid)) this.#conflicts.delete(uid);
+    }
+  }
+
+  /** What the webhook found in the pod's variables; whether it found anything. */
+  #lookAtConflicts(pod: PodObject): boolean {
+    const found = textIn(objectIn(pod.metadata, 'annotations'), CONFLICTS_ANNOTATION);
+    if (found === '') return false;
+    if (this.#conflicts.get(pod.uid) !== found) {
+      this.#conflicts.set(pod.uid, found);
+      const message = `Variables that clients use instead of the pod's identity: ${found.slice(0, MAX_CONFLICTS)}`;
+      this.#events.record(podSubject(pod), {
+        type: 'Warning',
+        reason: 'ConflictingVariables',
+        message,
+      });
+    }
+    return true;
   }
 }
 

@@ -9,6 +9,7 @@ import type { IdentitySettings } from '../identity/settings.ts';
 import type { KubeAccess } from '../kube/kube-access.ts';
 import { KubeClient } from '../kube/kube-client.ts';
 import { LeaderElection } from '../kube/leader-election.ts';
+import { type CrlServerOptions, serveCrls } from '../public/crl-server.ts';
 import { HealthServer } from '../transport/health/health-server.ts';
 import { createWebhookServer, type WebhookServer } from '../webhook/webhook-server.ts';
 import { ClusterState } from './cluster-state.ts';
@@ -37,6 +38,8 @@ export type ControllerProcessOptions = {
   readonly adopts: boolean;
   readonly publishes: BundlePlaces;
   readonly federation?: FederationSettings;
+  /** Where revocation lists are served over plain HTTP; left out: nowhere. */
+  readonly crl?: Omit<CrlServerOptions, 'crls'>;
   /** Left out: no OpenID Connect documents. */
   readonly oidc?: OidcOptions;
   readonly clock: Clock;
@@ -107,6 +110,7 @@ export async function runController(
     run(trust());
     const endpoint = options.federation?.endpoint;
     if (endpoint) run(serveBundle(endpoint, { context, authorities }, stop.signal));
+    if (options.crl) run(serveCrls({ ...options.crl, crls: authorities.crls }, stop.signal));
     if (oidc !== undefined) {
       const from = { authorities: authorities.current, certificate: certificate.current };
       run(serveOidc(oidc, { ...from, clock, log }, stop.signal));

@@ -7,13 +7,18 @@ import {
   damaged,
   readState,
 } from '../authorities/authority-state.ts';
+import {
+  completeSet,
+  type PublishedCrl,
+  readRevocations,
+} from '../authorities/revocation-document.ts';
 import type { Clock } from '../base/clock.ts';
 import { CodedError } from '../base/errors.ts';
 import { Latest } from '../base/latest.ts';
 import type { Logger } from '../base/log.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
-import { AUTHORITY_STATE, readDocument } from './documents.ts';
+import { AUTHORITY_STATE, REVOCATIONS, readDocument } from './documents.ts';
 import { repeat } from './repeat.ts';
 
 export type PublicAuthoritiesOptions = {
@@ -26,9 +31,12 @@ export type PublicAuthoritiesOptions = {
 };
 
 const LOOK_EVERY_MS = 10_000;
+const LISTS_EVERY_MS = 2000;
 
 export class PublicAuthorities {
   readonly current = new Latest<AuthorityState>();
+  /** The complete set of revocation lists; nothing before there was one. */
+  readonly crls = new Latest<readonly PublishedCrl[]>();
   readonly #options: PublicAuthoritiesOptions;
   #text: string | undefined;
 
@@ -40,7 +48,30 @@ export class PublicAuthorities {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log, lookEveryMs: everyMs = LOOK_EVERY_MS } = this.#options;
     const options = { what: 'read the authorities', everyMs, clock, log };
-    await repeat(options, async () => await this.#look(), signal);
+    const lists = {
+      what: 'read the revocation lists',
+      everyMs: Math.min(everyMs, LISTS_EVERY_MS),
+      clock,
+      log,
+    };
+    await Promise.all([
+      repeat(options, async () => await this.#look(), signal),
+      repeat(lists, async () => await this.#lookAtLists(), signal),
+    ]);
+  }
+
+  async #lookAtLists(): Promise<void> {
+    const { client, namespace, trustDomain, clock } = this.#options;
+    const state = this.current.value;
+    if (state === undefined) return;
+    const place = { resource: 'configmaps', namespace, name: REVOCATIONS } as const;
+    const text = await readDocument(client, place);
+    if (text === undefined) return;
+    const set = completeSet(state, readRevocations(parse(text), trustDomain), clock.now());
+    // Those who read lists are to go on with the last ones; and no older ones are shown.
+    if (set.length === 0 || newestOf(set) < newestOf(this.crls.value ?? [])) return;
+    const before = this.crls.value ?? [];
+    if (namesOf(set) !== namesOf(before)) this.crls.set(set);
   }
 
   async #look(): Promise<void> {
@@ -59,6 +90,14 @@ export class PublicAuthorities {
     }
     this.#text = text;
   }
+}
+
+function newestOf(set: readonly PublishedCrl[]): bigint {
+  return set.reduce((newest, { crl }) => (crl.number > newest ? crl.number : newest), 0n);
+}
+
+function namesOf(set: readonly PublishedCrl[]): string {
+  return set.map(({ authority, crl }) => `${authority.id} ${crl.number}`).join();
 }
 
 function parse(text: string): unknown {

@@ -93,7 +93,9 @@ export class DevFederation implements FederationSource {
   async #report(signal: AbortSignal): Promise<void> {
     const { clock, onReport } = this.#options;
     for await (const _ of this.#federation.changed.watch(signal)) {
-      for (const name of this.#federation.declared.keys()) {
+      const { declared } = this.#federation;
+      for (const name of this.#said.keys()) if (!declared.has(name)) this.#said.delete(name);
+      for (const name of declared.keys()) {
         const context = { previous: [], observedGeneration: 0, now: clock.now() };
         const status = federationStatus(this.#federation, name, context);
         if (status === undefined) continue;

@@ -7,10 +7,9 @@ import { Execution } from './eval/execution.ts';
 import { type Bodies, compileBody, type Run as RunBody } from './eval/statement.ts';
 import type { Parsed } from './parse/ast.ts';
 import { lineOf, parse } from './parse/parser.ts';
-import { type Provenance, type Run, weaker } from './provenance.ts';
+import type { Run } from './provenance.ts';
 import { reachableFields } from './reach.ts';
 import { dataValue, type TemplateData } from './template-data.ts';
-import { pathProvenance } from './value/field-origin.ts';
 
 export type { JsonObject } from './json-value.ts';
 export type { Provenance, Run } from './provenance.ts';
@@ -27,8 +26,6 @@ export class Template {
    * struct, slice or map means all of it.
    */
   readonly fields: ReadonlySet<string>;
-  /** The weakest of those fields: who could choose what is rendered. */
-  readonly provenance: Provenance;
   readonly #body: RunBody;
   readonly #direct: DirectRender | undefined;
 
@@ -36,7 +33,6 @@ export class Template {
     this.name = name;
     this.source = source;
     this.fields = reachableFields(parsed);
-    this.provenance = [...this.fields].map(pathProvenance).reduce(weaker, 'operator');
     this.#body = compile(parsed);
     this.#direct = directRender(parsed.root);
   }

@@ -38,6 +38,8 @@ export type AdmissionContainer = {
   readonly name: JsonValue | undefined;
   readonly mounts: readonly JsonObject[] | undefined;
   readonly env: readonly JsonObject[] | undefined;
+  /** Whether it has variables that nobody sees here. */
+  readonly hasEnvFrom: boolean;
 };
 
 /** Reads a pod; throws `invalid-argument` naming the field that has not the shape of a pod's. */
@@ -88,6 +90,7 @@ function parseContainers(spec: JsonObject, list: string): readonly AdmissionCont
       name: ownValue(json, 'name'),
       mounts: optionalObjects(json, [...path, 'volumeMounts']),
       env: optionalObjects(json, [...path, 'env']),
+      hasEnvFrom: (optionalObjects(json, [...path, 'envFrom']) ?? []).length > 0,
     };
   });
 }

@@ -14,7 +14,7 @@ export function filesVariables({ files }: InjectionTable): readonly JsonObject[]
   const asked = `${celHasKey(ANNOTATIONS, FILES)} && ${ANNOTATIONS}[${celString(FILES)}] == "true"`;
   const attributes = files.annotations.map((name) => {
     const has = `${celHasKey(ANNOTATIONS, name)} && ${ANNOTATIONS}[${celString(name)}] != ""`;
-    return optionalEntry(name, has, `${ANNOTATIONS}[${celString(name)}]`);
+    return optionalEntry(name, has, `string(${ANNOTATIONS}[${celString(name)}])`);
   });
   const hasGroup = `has(object.spec.securityContext) && has(${GROUP}) && ${GROUP} > 0`;
   return [

@@ -16,6 +16,8 @@ export type ContainerTarget = {
   readonly driverVolumes: readonly AdmissionVolume[];
   /** The volume that files are in, if the pod has them. */
   readonly filesVolume?: string | undefined;
+  /** Variables that name those files. */
+  readonly variables?: readonly JsonObject[];
 };
 
 export type ContainerInjection = {
@@ -51,10 +53,11 @@ function isTaken({ path }: AdmissionContainer, mountPath: string): string {
 
 function injectContainer(
   { path, mounts, env }: AdmissionContainer,
-  { table, volumeName, filesVolume }: ContainerTarget,
+  { table, volumeName, filesVolume, variables = [] }: ContainerTarget,
   leaveOutFiles: boolean,
 ): readonly JsonPatchOperation[] {
-  const isSet = env?.some((variable) => ownValue(variable, 'name') === table.env.name) ?? false;
+  const set = new Set(env?.map((variable) => ownValue(variable, 'name')));
+  const wanted = [table.env, ...(leaveOutFiles ? [] : variables)];
   const added = [
     { name: volumeName, ...table.mount },
     ...(filesVolume === undefined || leaveOutFiles
@@ -63,7 +66,11 @@ function injectContainer(
   ];
   return [
     ...appendTo([...path, 'volumeMounts'], mounts, added),
-    ...appendTo([...path, 'env'], env, isSet ? [] : [table.env]),
+    ...appendTo(
+      [...path, 'env'],
+      env,
+      wanted.filter(({ name }) => !set.has(name)),
+    ),
   ];
 }
 

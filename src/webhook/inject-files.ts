@@ -1,14 +1,20 @@
 // Files beside the socket, for a pod whose annotations ask for them: which attributes its volume gets,
 // and the memory that the node plugin writes into. The pod only reads there.
 
-import { DEFAULT_FILES_VOLUME, FILES, FILES_VOLUME, FS_GROUP } from '../base/file-attributes.ts';
+import {
+  DEFAULT_FILES_VOLUME,
+  FILES,
+  FILES_VOLUME,
+  FS_GROUP,
+  JWT_AUDIENCE,
+} from '../base/file-attributes.ts';
 import { isJsonObject, type JsonObject, ownValue } from '../template/json-value.ts';
 import type { AdmissionPod, AdmissionVolume } from './admission-pod.ts';
 import type { InjectionTable } from './injection-table.ts';
 import { formatField } from './json-path.ts';
 
 export type FilesInjection = {
-  /** For the volume that is added; undefined when the pod asks for no files. */
+  /** Of the volume that is there or is added; undefined when the pod asks for no files. */
   readonly attributes: JsonObject | undefined;
   /** The `emptyDir` to mount; undefined without files. */
   readonly volumeName: string | undefined;
@@ -24,21 +30,34 @@ const NONE: FilesInjection = {
   warnings: [],
 };
 
-/** `existing` is the volume of the driver that the pod has already. */
+export type FilesAsk = {
+  /** The volume of the driver that the pod has already. */
+  readonly existing: AdmissionVolume | undefined;
+  readonly table: InjectionTable;
+  /** Tokens that consumers need: asking for a consumer asks for files. */
+  readonly consumers: { readonly count: number; readonly audiences: readonly string[] };
+};
+
 export function injectFiles(
   pod: AdmissionPod,
-  existing: AdmissionVolume | undefined,
-  table: InjectionTable,
+  { existing, table, consumers }: FilesAsk,
 ): FilesInjection {
-  const asks = readAsk(pod);
+  const own = readAsk(pod);
+  const asks = { ...own, value: own.value || consumers.count > 0 };
   if (existing !== undefined) {
-    const named = filesVolumeOf(existing);
-    if (named !== undefined) return withVolume(pod, named, table);
+    const attributes = attributesOf(existing);
+    const named = filesVolumeOf(attributes);
+    if (named !== undefined) return { ...withVolume(pod, named, table), attributes };
     const field = formatField([...existing.path, 'csi', 'volumeAttributes']);
     return asks.value ? { ...NONE, warnings: [`${field}: has no ${FILES}, so no files`] } : NONE;
   }
   if (!asks.value) return { ...NONE, warnings: asks.warnings };
-  const attributes = { ...annotationsFor(pod, table), ...groupOf(pod) };
+  const attributes = {
+    ...annotationsFor(pod, table),
+    [FILES]: 'true',
+    ...groupOf(pod),
+    ...audiencesOf(pod, consumers.audiences),
+  };
   const warnings = Object.hasOwn(attributes, FS_GROUP) || !mayRunAsAnother(pod) ? [] : [NO_GROUP];
   return { ...withVolume(pod, DEFAULT_FILES_VOLUME, table), attributes, warnings };
 }
@@ -54,12 +73,21 @@ function readAsk({ annotations = {} }: AdmissionPod): { value: boolean; warnings
 }
 
 // The author's own volume says by its attributes what it asks for, and so does ours on a second pass.
-function filesVolumeOf({ csi = {} }: AdmissionVolume): string | undefined {
+function attributesOf({ csi = {} }: AdmissionVolume): JsonObject {
   const value = ownValue(csi, 'volumeAttributes');
-  const attributes = isJsonObject(value) ? value : {};
+  return isJsonObject(value) ? value : {};
+}
+
+function filesVolumeOf(attributes: JsonObject): string | undefined {
   if (ownValue(attributes, FILES) !== 'true') return undefined;
   const named = ownValue(attributes, FILES_VOLUME);
   return typeof named === 'string' ? named : DEFAULT_FILES_VOLUME;
+}
+
+function audiencesOf({ annotations = {} }: AdmissionPod, more: readonly string[]): JsonObject {
+  const own = ownValue(annotations, JWT_AUDIENCE);
+  const all = [...(typeof own === 'string' && own !== '' ? [own] : []), ...more];
+  return all.length === 0 ? {} : { [JWT_AUDIENCE]: all.join(',') };
 }
 
 function withVolume(pod: AdmissionPod, name: string, { files }: InjectionTable): FilesInjection {

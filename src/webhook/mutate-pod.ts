@@ -3,6 +3,7 @@
 // containers that another injector brings in between get theirs on the next pass.
 
 import { CodedError } from '../base/errors.ts';
+import { CONFLICTS_ANNOTATION } from '../base/pod-annotations.ts';
 import type { JsonObject } from '../template/json-value.ts';
 import {
   type AdmissionPod,
@@ -18,6 +19,7 @@ import {
   findNamespaceExclusion,
   findPodExclusion,
 } from './exclusion.ts';
+import { consumerAudiences, consumerVariables, readConsumers } from './inject-consumers.ts';
 import { injectContainers } from './inject-containers.ts';
 import { injectFiles } from './inject-files.ts';
 import { type InjectionTable, injectionTable } from './injection-table.ts';
@@ -88,16 +90,30 @@ function inject(pod: AdmissionPod, driverName: string): PodMutation {
     return untouched('VolumeNameTaken', [warning]);
   }
   const volumeName = existing ?? table.volume.name;
-  const files = injectFiles(
-    pod,
-    authors.find(({ name }) => name === existing),
+  const named = readConsumers(pod);
+  const files = injectFiles(pod, {
+    existing: authors.find(({ name }) => name === existing),
     table,
-  );
-  const target = { table, volumeName, driverVolumes: all, filesVolume: files.volumeName };
-  const containers = injectContainers(pod.containers, target);
-  const warnings = [...files.warnings, ...containers.warnings];
-  if (containers.patch.length === 0) return nothingToAdd(containers.warnings);
-  const annotation = marked ? [] : [annotate(pod, table)];
+    consumers: { count: named.named.size, audiences: consumerAudiences(pod, named) },
+  });
+  const { variables, conflicts, ...consumers } = consumerVariables(pod, named, {
+    attributes: files.attributes ?? {},
+    directory: table.files.mount.mountPath,
+  });
+  const containers = injectContainers(pod.containers, {
+    table,
+    volumeName,
+    driverVolumes: all,
+    filesVolume: files.volumeName,
+    variables,
+  });
+  const about = [...named.warnings, ...files.warnings, ...consumers.warnings];
+  if (containers.patch.length === 0) return nothingToAdd(containers.warnings, about);
+  const warnings = [...about, ...containers.warnings];
+  const annotation = annotate(pod, [
+    [table.annotation.name, table.annotation.value],
+    ...(conflicts.length === 0 ? [] : [[CONFLICTS_ANNOTATION, conflicts.join(', ')] as const]),
+  ]);
   const volumes = appendTo(
     ['spec', 'volumes'],
     pod.volumes?.map(({ json }) => json),
@@ -150,20 +166,27 @@ function pickVolume(
   return names.find((name) => name === table.volume.name) ?? names[0];
 }
 
-function annotate({ annotations }: AdmissionPod, { annotation }: InjectionTable) {
+/** Those that are not there yet. */
+function annotate(
+  { annotations }: AdmissionPod,
+  wanted: readonly (readonly [string, string])[],
+): readonly JsonPatchOperation[] {
   const path = ['metadata', 'annotations'];
-  const { name, value } = annotation;
-  return annotations === undefined
-    ? ({ op: 'add', path: formatPointer(path), value: { [name]: value } } as const)
-    : ({ op: 'add', path: formatPointer([...path, name]), value } as const);
+  if (annotations === undefined) {
+    return [{ op: 'add', path: formatPointer(path), value: Object.fromEntries(wanted) }];
+  }
+  return wanted
+    .filter(([name]) => !Object.hasOwn(annotations, name))
+    .map(([name, value]) => ({ op: 'add', path: formatPointer([...path, name]), value }));
 }
 
 function leaveOut({ reason, message }: Exclusion): PodMutation {
   return untouched(reason, [`not injected: ${message}`]);
 }
 
-function nothingToAdd(warnings: readonly string[]): PodMutation {
-  return untouched(warnings.length === 0 ? 'NothingToAdd' : 'MountPathTaken', warnings);
+function nothingToAdd(warnings: readonly string[], about: readonly string[] = []): PodMutation {
+  const reason = warnings.length === 0 ? 'NothingToAdd' : 'MountPathTaken';
+  return untouched(reason, [...about, ...warnings]);
 }
 
 function untouched(reason: InjectionReason, warnings: readonly string[] = []): PodMutation {

@@ -78,7 +78,7 @@ volumes:
 {{- /* Whoever had such a name in an SVID could pass for us where only names are looked at. */}}
 {{- $domain := .Values.clusterDomain }}
 {{- $namespace := .Release.Namespace }}
-{{- range list "signet-issuer" "signet-webhook" "signet-oidc" "signet-bundle-endpoint" }}
+{{- range list "signet-issuer" "signet-webhook" "signet-oidc" "signet-bundle-endpoint" "signet-crl" }}
 - --reserved-dns-name={{ . }}.{{ $namespace }}
 - --reserved-dns-name={{ . }}.{{ $namespace }}.svc
 - --reserved-dns-name={{ . }}.{{ $namespace }}.svc.{{ $domain }}

@@ -14,6 +14,7 @@ import { Reflector } from '../../kube/watch/reflector.ts';
 import type { JsonObject } from '../../template/json-value.ts';
 import type { ControllerContext } from '../controller-context.ts';
 import type { PublicAuthorities } from '../public-authorities.ts';
+import { repeat } from '../repeat.ts';
 import type { StatusSink } from '../status-sink.ts';
 import {
   conditionsIn,
@@ -30,6 +31,8 @@ export type FetchSettings = {
   readonly allow: readonly string[];
   /** Addresses where they never are. */
   readonly deny: readonly string[];
+  /** Where peers are on this machine: in tests. */
+  readonly allowsLoopback?: boolean;
   /** PEM file with the authorities of https_web endpoints; Node's own list when undefined. */
   readonly webCaFile?: string;
 };
@@ -62,8 +65,8 @@ export class FederatedTrustDomains {
     this.#options = options;
     const { context, authorities, events, settings } = options;
     const { client, clock, log, namespace, state } = context;
-    const { allow, deny, webCaFile } = settings;
-    const fetcher = new BundleFetcher({ rules: new AddressRules({ allow, deny }), clock });
+    const { webCaFile } = settings;
+    const fetcher = new BundleFetcher({ rules: new AddressRules(settings), clock });
     this.#federation = new Federation({
       ownTrustDomain: state.settings.trustDomain,
       servesClass: (className) => servesClass(state.settings, className),
@@ -84,11 +87,7 @@ export class FederatedTrustDomains {
 
   /** Follows, fetches and reports until aborted; the kind may be installed later. */
   async run(signal: AbortSignal): Promise<void> {
-    const { context, authorities } = this.#options;
-    const { client, clock, log } = context;
-    // Whose keys are ours must be known before anybody else's are taken.
-    await authorities.current.first(() => true, signal);
-    if (signal.aborted) return;
+    const { client, clock, log } = this.#options.context;
     const reflector = new Reflector({
       client,
       path: FEDERATED_TRUST_DOMAIN.collection,
@@ -102,7 +101,13 @@ export class FederatedTrustDomains {
       clock,
       log,
     });
-    await Promise.all([reflector.run(signal), this.#federation.run(signal), this.#report(signal)]);
+    await Promise.all([reflector.run(signal), this.#keepBundles(signal), this.#report(signal)]);
+  }
+
+  async #keepBundles(signal: AbortSignal): Promise<void> {
+    // Whose keys are ours must be known before anybody else's are taken.
+    await this.#options.authorities.current.first(() => true, signal);
+    await this.#federation.run(signal);
   }
 
   #keep(name: string, object: JsonObject | undefined): void {
@@ -117,11 +122,15 @@ export class FederatedTrustDomains {
   }
 
   async #report(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options.context;
-    for await (const _ of this.#federation.changed.watch(signal)) {
+    const { clock, log } = this.#options.context;
+    const what = 'report on federated trust domains';
+    // Without a change too: whose a status is to write may have become known meanwhile.
+    const options = { what, everyMs: REPORT_EVERY_MS, clock, log };
+    const pass = async () => {
       for (const [name, object] of this.#objects) this.#say(name, object);
-      await clock.sleep(REPORT_EVERY_MS, signal);
-    }
+      await Promise.resolve();
+    };
+    await repeat(options, pass, signal);
   }
 
   #say(name: string, object: JsonObject): void {

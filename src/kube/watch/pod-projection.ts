@@ -2,6 +2,7 @@
 // that was left out would render as if it were empty, which is another identity: so what is not
 // understood is kept whole.
 
+import { CONFLICTS_ANNOTATION } from '../../base/pod-annotations.ts';
 import {
   isJsonObject,
   type JsonObject,
@@ -33,6 +34,7 @@ const ALWAYS: readonly (readonly string[])[] = [
   ['metadata', 'deletionTimestamp'],
   ['metadata', 'deletionGracePeriodSeconds'],
   ['metadata', 'annotations', MIRROR],
+  ['metadata', 'annotations', CONFLICTS_ANNOTATION],
   ['spec', 'nodeName'],
   ['spec', 'serviceAccountName'],
   ['status', 'phase'],

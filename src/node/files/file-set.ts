@@ -3,7 +3,7 @@
 
 import type { FileRequest } from '../../base/file-attributes.ts';
 import { splitCertificates } from '../../spiffe/certificate/certificate.ts';
-import { formatPem } from '../../spiffe/pem.ts';
+import { formatPem, formatPemCrl } from '../../spiffe/pem.ts';
 import type { PodAnswer } from '../svid/pod-answer.ts';
 
 export type ServedAnswer = Extract<PodAnswer, { kind: 'served' }>;
@@ -34,6 +34,7 @@ export function fileSet(
     secret(names.key, formatPem('PRIVATE KEY', identity.key)),
     open(names.bundle, pemCertificates(own.x509)),
     open(names.jwtBundle, jwtBundles([own, ...federated])),
+    ...(own.crls.length === 0 ? [] : [open(names.crl, own.crls.map(formatPemCrl).join(''))]),
     ...[...tokens].map(([name, token]) => secret(name, token)),
   ];
 }

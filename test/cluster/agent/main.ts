@@ -1,9 +1,11 @@
 // The workload of the cluster tests: `agent COMMAND [ARGUMENTS]`. Each command prints JSON lines.
 
+import { files } from './files.ts';
 import { get } from './get.ts';
 import { issuer } from './issuer.ts';
 import { knock } from './knock.ts';
 import { call, serve } from './mutual-tls.ts';
+import { oidc } from './oidc.ts';
 import { once } from './once.ts';
 import { emit } from './output.ts';
 import { watch } from './watch.ts';
@@ -11,8 +13,10 @@ import { watch } from './watch.ts';
 type Command = (args: readonly string[], stop: AbortSignal) => Promise<number>;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  files,
   get,
   issuer,
+  oidc,
   once,
   serve,
   call,

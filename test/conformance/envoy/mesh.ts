@@ -23,9 +23,12 @@ export class Mesh {
   /** Short: sockets are in it. */
   readonly #directory = mkdtempSync('/tmp/sgn-');
   readonly #application: Server;
+  readonly #metadata: object;
   readonly #envoys: EnvoyProcess[] = [];
 
-  constructor(lifeSeconds: number) {
+  /** `metadata` is what the Envoys say of themselves. */
+  constructor(lifeSeconds: number, metadata: object = {}) {
+    this.#metadata = metadata;
     this.dev = new DevProcess({
       'policy.json': policyManifest('by-name', {
         spiffeIDTemplate: 'spiffe://example.org/{{ .PodMeta.Name }}',
@@ -129,7 +132,14 @@ export class Mesh {
     { listener, upstream }: { listener: object; upstream: object },
   ): Promise<EnvoyProcess> {
     const { socket } = await this.dev.pod(`shop/${name}`);
-    const options = { directory: this.#directory, name, secrets: socket, listener, upstream };
+    const options = {
+      directory: this.#directory,
+      name,
+      secrets: socket,
+      listener,
+      upstream,
+      metadata: this.#metadata,
+    };
     const envoy = await EnvoyProcess.start(options);
     this.#envoys.push(envoy);
     return envoy;

@@ -34,7 +34,7 @@ const PATIENCE_MS = 20_000;
 const HOUR = 3600;
 
 type Options = Partial<
-  Pick<ControllerProcessOptions, 'settings' | 'log' | 'observes' | 'adopts' | 'oidc'>
+  Pick<ControllerProcessOptions, 'settings' | 'log' | 'observes' | 'adopts' | 'oidc' | 'federation'>
 >;
 
 export class ControllerHarness {

@@ -128,7 +128,7 @@ test('B11–B13: static entries say whether they are in effect, now and after ed
   assert.equal(statusOf(STATIC_ENTRIES, 'batch')?.rendered, false);
 });
 
-test('kinds that are not served say so', async () => {
+test('a foreign trust domain that cannot be read says so, before there are authorities', async () => {
   cluster.api.set(FEDERATED, {
     metadata: { name: 'partner' },
     spec: {

@@ -113,11 +113,12 @@ test('FE-16, FE-17: the newest bundle with sequence and hint, as JSON, for a whi
   }
 });
 
-test('one path and no other, one method, and nothing of the request comes back', async () => {
+test('FE-19: one path and no other, no redirect, and nothing of the request comes back', async () => {
   current = bundleOf(OWN, { sequence: 7, ca });
   for (const path of ['/bundle', '/keys', '/.well-known/openid-configuration', '//', '/%2e']) {
     const { status, headers } = await ask(path);
     assert.equal(status, 404, path);
+    assert.equal(headers['location'], undefined);
     assert.equal(headers['cache-control'], 'no-store');
   }
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE']) {

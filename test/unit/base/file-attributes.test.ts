@@ -16,7 +16,13 @@ test('nothing is asked for by a volume without the attribute, or with "false"', 
 test('by default: the names of a TLS Secret, no tokens, root alone', () => {
   assert.deepEqual(read({}), {
     volume: 'signet-files',
-    names: { chain: 'tls.crt', key: 'tls.key', bundle: 'ca.crt', jwtBundle: 'jwt_bundle.json' },
+    names: {
+      chain: 'tls.crt',
+      key: 'tls.key',
+      bundle: 'ca.crt',
+      jwtBundle: 'jwt_bundle.json',
+      crl: 'crl.pem',
+    },
     tokens: [],
     group: undefined,
   });
@@ -32,6 +38,7 @@ test('the three names of spiffe-helper', () => {
     key: 'svid_key.pem',
     bundle: 'svid_bundle.pem',
     jwtBundle: 'jwt_bundle.json',
+    crl: 'crl.pem',
   });
   assert.deepEqual(request?.tokens, [{ name: 'jwt_svid.token', audience: 'a' }]);
 });

@@ -200,7 +200,7 @@ test('Secrets and their like come empty, and stay when the chart goes', NEEDS_HE
   const kept = render().filter(({ kind }) => {
     return kind === 'Secret' || kind === 'ConfigMap' || kind === 'CustomResourceDefinition';
   });
-  assert.equal(kept.length, 13);
+  assert.equal(kept.length, 14);
   for (const object of kept) {
     const name = textAt(object, 'metadata', 'name');
     assert.equal(at(object, 'metadata', 'annotations', 'helm.sh/resource-policy'), 'keep', name);

@@ -27,8 +27,8 @@ export class RequestMessages {
   #charged = 0;
   /** Of the stream's window: bytes that the peer may not send again yet. */
   #withheld = 0;
-  /** Why there will be no more; `ended` when that is how it should be. */
-  #end: 'ended' | CodedError | undefined;
+  /** Why there will be no more. Every call gets there: errors are made only for who asks. */
+  #end: 'ended' | 'cut' | 'aborted' | undefined;
   #wake: (() => void) | undefined;
 
   constructor({ isStream, stream, scope }: RequestMessagesOptions) {
@@ -53,15 +53,11 @@ export class RequestMessages {
 
   /** The body is complete. */
   end(): void {
-    if (this.#reader?.isWithin === true) {
-      this.#over(new CodedError('internal', 'the request ends within a message'));
-    } else {
-      this.#over('ended');
-    }
+    this.#over(this.#reader?.isWithin === true ? 'cut' : 'ended');
   }
 
   abort(): void {
-    this.#over(new CodedError('unavailable', 'the call is over'));
+    this.#over('aborted');
   }
 
   /** Gives back what it kept. */
@@ -75,7 +71,7 @@ export class RequestMessages {
   /** The one message of a request that has one, once the body has ended. */
   async only(): Promise<Buffer> {
     while (this.#end === undefined) await this.#more();
-    if (this.#end !== 'ended') throw this.#end;
+    if (this.#end !== 'ended') throw endedBadly(this.#end);
     const [message] = this.#waiting;
     if (message === undefined) throw new CodedError('internal', 'the request has no message');
     this.#waiting = NONE;
@@ -97,7 +93,7 @@ export class RequestMessages {
         return { value: fromBinary(schema, message), done: false };
       }
       if (this.#end === 'ended') return { value: undefined, done: true };
-      if (this.#end !== undefined) throw this.#end;
+      if (this.#end !== undefined) throw endedBadly(this.#end);
       await this.#more();
     }
   }
@@ -126,7 +122,7 @@ export class RequestMessages {
     this.#charged += bytes;
   }
 
-  #over(end: 'ended' | CodedError): void {
+  #over(end: 'ended' | 'cut' | 'aborted'): void {
     this.#end ??= end;
     this.#reader?.release();
     this.#reader = undefined;
@@ -144,6 +140,12 @@ export class RequestMessages {
     this.#wake = undefined;
     wake?.();
   }
+}
+
+function endedBadly(end: 'cut' | 'aborted'): CodedError {
+  return end === 'cut'
+    ? new CodedError('internal', 'the request ends within a message')
+    : new CodedError('unavailable', 'the call is over');
 }
 
 function copyOf(message: Buffer): Buffer {
