@@ -48,11 +48,18 @@ suite('every client with every other', { timeout: BUILD_AND_RUN_MS }, () => {
 
   /** Waits until each has more SVIDs than the number given. */
   async function haveChanged(before: readonly number[]): Promise<void> {
-    await Promise.all(
-      peers.map(async (peer, index) => {
-        const known = before[index] ?? 0;
-        await peer.until('new SVID', () => peer.serials.length > known);
-      }),
+    const waiting = peers.map(async (peer, index) => {
+      const known = before[index] ?? 0;
+      await peer.until('new SVID', () => peer.serials.length > known);
+    });
+    const failures = (await Promise.allSettled(waiting)).filter(
+      (each) => each.status === 'rejected',
+    );
+    const said = dev.lines.map(({ text }) => text).join('\n');
+    assert.deepEqual(
+      failures.map(({ reason }) => String(reason)),
+      [],
+      said,
     );
   }
 
