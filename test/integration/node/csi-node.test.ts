@@ -50,7 +50,7 @@ afterEach(async () => {
 const uidOf = (request: PublishRequest) =>
   request.volumeContext['csi.storage.k8s.io/pod.uid'] ?? '';
 
-test('KU-20: a publish makes the directory, the socket under every known name, and a record', async () => {
+test('KU-20, WE-26: a publish makes the directory, the socket under every known name, and a record', async () => {
   const request = kubelet.request();
   await kubelet.node.nodePublishVolume(request);
   for (const name of ['spire-agent.sock', 'agent.sock', 'api.sock', 'socket']) {

@@ -70,7 +70,7 @@ suite('CS-18: root without capabilities, three writable directories', { skip }, 
 
   const registry = () => join(kubelet.root, 'plugins_registry');
 
-  test('it publishes, is replaced by another one, and unpublishes without a trace', async () => {
+  test('KU-24: it publishes, is replaced by another one, and unpublishes without a trace', async () => {
     const older = await start();
     const status = readFileSync(`/proc/${older.pid}/status`, 'utf8');
     assert.match(status, /^CapEff:\s0+$/m);

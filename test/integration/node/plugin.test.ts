@@ -164,7 +164,7 @@ test('a publish that is held when the plugin ends is answered with what the kube
   await publish;
 });
 
-test('KU-16: without an issuer, recorded volumes are served and the kubelet is answered all the same', async () => {
+test('KU-16, KU-17: without an issuer, recorded volumes are served and the kubelet is answered all the same', async () => {
   const uid = randomUUID();
   node.issuer.pushPod(podMessage(uid, ['/a']));
   const { request } = await node.publish({ uid });

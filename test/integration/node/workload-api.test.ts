@@ -117,7 +117,7 @@ test('an SVID is signed as soon as the issuer names the entry, before the kubele
   assert.equal(node.issuer.x509Requests.length, 1);
 });
 
-test('WA-04, WA-05: every change is a new message with the full state', async () => {
+test('WA-04, WA-05, WA-40: every change is a new message with the full state', async () => {
   const { uid, workload } = await pod(['/a']);
   const messages = new Messages(workload.fetchX509SVID({}, node.call));
   assert.deepEqual(ids(await messages.next()), ['spiffe://example.org/a']);

@@ -257,7 +257,7 @@ test('from nothing: every order of two replicas, crashes and clock steps to dept
   assert.ok(worlds > 1000 && rested > 100);
 });
 
-test('in steady state: every such order to depth 8 is safe', (t) => {
+test('FE-01, FE-03: in steady state: every such order to depth 8 is safe', (t) => {
   const { worlds, rested } = explore(settle(empty), 8);
   t.diagnostic(`${worlds} worlds, ${rested} brought to rest`);
   assert.ok(worlds > 1000 && rested > 100);

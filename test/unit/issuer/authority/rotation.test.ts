@@ -28,7 +28,7 @@ const HOUR = 3_600_000;
 const WEEKS = 23 * 24;
 const AUDIENCE = 'https://api.example';
 
-test('SVIDs stay valid through every rotation of three weeks, and the sequence rises', async (t) => {
+test('TB-03: SVIDs stay valid through every rotation of three weeks, and the sequence rises', async (t) => {
   const clock = new FakeClock();
   const store = new MemoryStore();
   const audit = new MemoryAuditLog();
