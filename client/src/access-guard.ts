@@ -37,6 +37,8 @@ export type AccessGuardOptions = {
   readonly onDecision: (record: AccessRecord) => void;
   /** Default: `peerSpiffeId` of the connection. Throws when nobody is proven. */
   readonly peerOf?: (request: IncomingMessage) => SpiffeId | Promise<SpiffeId>;
+  /** `WWW-Authenticate` of a 401: `Bearer` where `peerOf` takes tokens. Default: none. */
+  readonly challenge?: string;
   readonly clock?: Clock;
 };
 
@@ -44,6 +46,7 @@ export type AccessGuardOptions = {
 type HookRequest = { readonly raw: IncomingMessage };
 type HookReply = {
   code(status: number): unknown;
+  header(name: string, value: string): unknown;
   send(body: object): unknown;
 };
 
@@ -69,9 +72,11 @@ export class AccessGuard {
   async admit(request: IncomingMessage, response: ServerResponse): Promise<SpiffeId | undefined> {
     const { peer, decision } = await this.#judge(request);
     if (decision.allowed) return peer;
-    const body = JSON.stringify(refusal(decision.reason));
-    response.writeHead(statusOf(decision.reason), { 'content-type': 'application/json' });
-    response.end(body);
+    response.writeHead(statusOf(decision.reason), {
+      ...this.#challenge(decision.reason),
+      'content-type': 'application/json',
+    });
+    response.end(JSON.stringify(refusal(decision.reason)));
     return undefined;
   }
 
@@ -80,8 +85,16 @@ export class AccessGuard {
     const { decision } = await this.#judge(request.raw);
     if (decision.allowed) return undefined;
     reply.code(statusOf(decision.reason));
+    const headers = Object.entries(this.#challenge(decision.reason));
+    for (const [name, value] of headers) reply.header(name, value);
     return reply.send(refusal(decision.reason));
   };
+
+  #challenge(reason: string): Record<string, string> {
+    const { challenge } = this.#options;
+    if (challenge === undefined || statusOf(reason) !== UNAUTHENTICATED) return {};
+    return { 'www-authenticate': challenge };
+  }
 
   async #judge(request: IncomingMessage): Promise<{
     readonly peer?: SpiffeId;
