@@ -121,15 +121,16 @@ test('FE-34: a few peers with large bundles do not shut out the others, and are 
   };
   const put = async (name: string, shape = {}) =>
     await store.change((bundles) => withBundle(bundles, stored(bundleOf(name, shape))));
-  let full: unknown;
-  for (let index = 0; index < 7 && full === undefined; index += 1) {
-    const name = `big-${index}.test`;
-    await put(name, big(name, 140)).catch((thrown: unknown) => {
-      full = thrown;
-    });
-  }
-  assert.ok(full instanceof CodedError && full.reason === 'StoreFull');
-  assert.match(full.message, /the most is taken by big-\d\.test \d+, big-\d/);
+  const fill = async () => {
+    for (let index = 0; index < 7; index += 1) {
+      const name = `big-${index}.test`;
+      await put(name, big(name, 140));
+    }
+  };
+  await assert.rejects(fill(), (thrown) => {
+    assert.match(CodedError.from(thrown).message, /the most is taken by big-\d\.test \d+, big-\d/);
+    return reason('StoreFull')(thrown);
+  });
   for (let index = 0; index < 2; index += 1) await put(`small-${index}.test`);
   assert.equal(store.bundles.get(stored(bundleOf('small-1.test')).trustDomain)?.uid, 'uid');
   await put('big-0.test', big('big-0.test', 139));
