@@ -33,8 +33,8 @@ export type AccessGuardOptions = {
   readonly policy: { readonly policy: AccessPolicy; readonly digest: string };
   /** What a request asks for; undefined: nothing that anybody may do. */
   readonly operationOf: (request: IncomingMessage) => string | undefined;
-  /** Told before the answer takes effect; when it throws the answer is no (`NotRecorded`). */
-  readonly onDecision: (record: AccessRecord) => void;
+  /** Told before the answer takes effect, and waited for; when it fails the answer is no (`NotRecorded`). */
+  readonly onDecision: (record: AccessRecord) => void | Promise<void>;
   /** Default: `peerSpiffeId` of the connection. Throws when nobody is proven. */
   readonly peerOf?: (request: IncomingMessage) => SpiffeId | Promise<SpiffeId>;
   /** `WWW-Authenticate` of a 401: `Bearer` where `peerOf` takes tokens. Default: none. */
@@ -61,8 +61,8 @@ export class AccessGuard {
   }
 
   /** Decides and records; for what is no HTTP request. */
-  decide(peer: SpiffeId, operation: string): Decision<AccessRule> {
-    return this.#recorded(peer, operation, (policy) => decideAccess(policy, peer, operation));
+  async decide(peer: SpiffeId, operation: string): Promise<Decision<AccessRule>> {
+    return await this.#recorded(peer, operation, (policy) => decideAccess(policy, peer, operation));
   }
 
   /**
@@ -107,19 +107,19 @@ export class AccessGuard {
       peer = await peerOf(request);
     } catch (thrown) {
       const { message } = CodedError.from(thrown);
-      return { decision: this.#recorded('', '', () => refuse('NoPeer', message)) };
+      return { decision: await this.#recorded('', '', () => refuse('NoPeer', message)) };
     }
     const operation = operationOf(request);
-    if (operation !== undefined) return { peer, decision: this.decide(peer, operation) };
+    if (operation !== undefined) return { peer, decision: await this.decide(peer, operation) };
     const none = () => refuse('NoOperation', 'the request is no operation of this service');
-    return { peer, decision: this.#recorded(peer, '', none) };
+    return { peer, decision: await this.#recorded(peer, '', none) };
   }
 
-  #recorded(
+  async #recorded(
     peer: string,
     operation: string,
     decide: (policy: AccessPolicy) => Decision<AccessRule>,
-  ): Decision<AccessRule> {
+  ): Promise<Decision<AccessRule>> {
     const { policy, clock = systemClock, onDecision } = this.#options;
     const { digest } = policy;
     const decision = decide(policy.policy);
@@ -133,7 +133,7 @@ export class AccessGuard {
       policy: digest,
     };
     try {
-      onDecision(record);
+      await onDecision(record);
     } catch {
       return refuse('NotRecorded', 'the decision could not be recorded');
     }

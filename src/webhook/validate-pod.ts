@@ -3,6 +3,7 @@
 
 import { CodedError } from '../base/errors.ts';
 import { fileAttributeError } from '../base/file-attributes.ts';
+import { MAX_POD_VOLUMES } from '../base/volume-limits.ts';
 import { type JsonValue, ownValue } from '../template/json-value.ts';
 import { type AdmissionAnswer, answer } from './admission-answer.ts';
 import {
@@ -34,6 +35,7 @@ export function validatePod(
     if (volumes.length === 0) return answer([], []);
     const files = judgeFiles(pod, volumes);
     const errors = [
+      ...countErrors(volumes),
       ...volumes.flatMap(volumeErrors),
       ...pod.containers.flatMap((container) => mountErrors(container, volumes)),
       ...files.errors,
@@ -44,6 +46,14 @@ export function validatePod(
     if (thrown instanceof CodedError) return answer([thrown.message], []);
     throw thrown;
   }
+}
+
+function countErrors(volumes: readonly AdmissionVolume[]): readonly string[] {
+  const [tooMany] = volumes.slice(MAX_POD_VOLUMES);
+  if (tooMany === undefined) return [];
+  return [
+    `${formatField(tooMany.path)}: a pod has at most ${MAX_POD_VOLUMES} volumes of this driver`,
+  ];
 }
 
 /** The same rules that the node plugin has for what the kubelet makes of such a volume. */

@@ -38,7 +38,9 @@ operations: [read]
 rules: [{name: r, peers: ["${READER}"], operations: [read]}]
 `),
   operationOf: () => 'read',
-  onDecision: (record) => records.push(record),
+  onDecision: (record) => {
+    records.push(record);
+  },
   peerOf: guard.peerOf,
   challenge: 'Bearer',
 });
