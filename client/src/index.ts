@@ -45,6 +45,7 @@ export {
 export type { Fetch } from './credentials/token-request.ts';
 export { type VaultLoginOptions, vaultLogin } from './credentials/vault.ts';
 export type { SourceState } from './followed-stream.ts';
+export { grpcCredentials } from './grpc-credentials.ts';
 export { JwtGuard, jwtSvidOf } from './jwt-guard.ts';
 export { type JwtAuthoritySource, type JwtCheck, verifyJwtSvid } from './jwt-peer.ts';
 export { JwtSource, type JwtSourceOptions } from './jwt-source.ts';
@@ -56,8 +57,9 @@ export {
   type Destination,
   httpsAgent,
 } from './tls-client.ts';
-export { tlsClientOptions } from './tls-options.ts';
-export { createHttpsServer, createTlsServer } from './tls-server.ts';
+export { connectHttp2, tlsFetch, undiciConnector } from './tls-fetch.ts';
+export { type LiveTlsOptions, liveTlsOptions, tlsClientOptions } from './tls-options.ts';
+export { createHttp2Server, createHttpsServer, createTlsServer } from './tls-server.ts';
 export {
   type JwtSvidRequest,
   type ValidatedJwtSvid,
