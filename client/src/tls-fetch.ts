@@ -23,6 +23,8 @@ export function tlsFetch(check: PeerCheck): typeof globalThis.fetch {
   return async (input, init) => {
     const request = new Request(input, init);
     if (!request.url.startsWith('https:')) throw invalid('url: must be https');
+    // A kept connection is not used any more either once the identity is withdrawn.
+    void check.source.svid;
     try {
       // What is there already goes with its length; some servers take no chunks.
       const isStream = input instanceof Request || init?.body instanceof ReadableStream;

@@ -88,7 +88,8 @@ function which(program: string): string | undefined {
   return undefined;
 }
 
-async function freePort(): Promise<number> {
+/** Nobody has it at this moment. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

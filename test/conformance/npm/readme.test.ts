@@ -13,6 +13,7 @@ import { ClaudeApi } from '../../fakes/claude-api.ts';
 import { JwtSigner } from '../../fakes/jwt-signer.ts';
 import { CLIENT_ID, startTwoAgents } from '../../integration/client/two-agents.ts';
 import { installed } from './installed.ts';
+import { freePort } from './postgres-server.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const AGENT = 'spiffe://example.org/client';
@@ -94,8 +95,8 @@ test('two agents: ten lines, run as they stand', async () => {
   const server = blockWith('createHttpsServer({');
   const client = blockWith("await fetch('https://localhost:8443/')");
   assert.ok(linesOf(server) <= 10 && linesOf(client) <= 10);
-  const port = 20_000 + (process.pid % 20_000);
-  // Another test may have the port of the text.
+  // Somebody else may have the port of the text.
+  const port = await freePort();
   const at = (code: string) => code.replace('8443', String(port));
   const running = start(write('server.ts', at(server)), agents.server.api.address);
   await listening(port, running);

@@ -6,13 +6,15 @@ import { once } from 'node:events';
 import type { Http2SecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
-import type { TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { ChannelCredentials, Client, type ServiceError } from '@grpc/grpc-js';
 import {
   connectHttp2,
   createHttp2Server,
   exactly,
   grpcCredentials,
+  type LiveTlsOptions,
+  liveTlsOptions,
   peerSpiffeId,
   tlsFetch,
   undiciConnector,
@@ -111,6 +113,17 @@ test('fetch: a peer with another ID gets nothing', async () => {
   assert.deepEqual(seen, []);
 });
 
+test('fetch: without an identity nothing is sent, not on a kept connection either', async () => {
+  const fetch = tlsFetch(expects(SERVER_ID));
+  await (await fetch(`https://127.0.0.1:${port}/`)).text();
+  agents.client.source.close();
+  await assert.rejects(fetch(`https://127.0.0.1:${port}/`), {
+    code: 'unavailable',
+    message: /closed/,
+  });
+  assert.equal(seen.length, 1);
+});
+
 test('HTTP/2: a session with the peer, and the next one has the rotated certificate', async () => {
   const to = { host: '127.0.0.1', port };
   for (const round of [1, 2]) {
@@ -180,6 +193,34 @@ test('undici: a connector that gives verified sockets or an error, and refuses p
   assert.match(String(await connected('spiffe://example.org/other')), /peer is/);
   assert.match(String(await connected(SERVER_ID, { ...target, protocol: 'http:' })), /https/);
 });
+
+test('options that a pool keeps follow the source, and are read without a throw when it is empty', async () => {
+  const options = liveTlsOptions(expects(SERVER_ID));
+  const peer = async () => {
+    const socket = connect({ ...live(options), host: '127.0.0.1', port });
+    try {
+      await once(socket, 'secureConnect');
+      return socket.getCertificate();
+    } finally {
+      socket.destroy();
+    }
+  };
+  const first = (await peer()) as PeerCertificate;
+  await agents.client.rotate();
+  assert.notEqual(((await peer()) as PeerCertificate).serialNumber, first.serialNumber);
+  const other = liveTlsOptions(expects('spiffe://example.org/other'));
+  const refused = connect({ ...live(other), host: '127.0.0.1', port });
+  const error = await new Promise((resolve) => refused.once('error', resolve));
+  assert.match(String(error), /peer is/);
+  agents.client.source.close();
+  await assert.rejects(peer());
+  assert.deepEqual(seen, []);
+});
+
+/** Read for one connection, as pools do. */
+function live(options: LiveTlsOptions): ConnectionOptions {
+  return Object.assign({}, options);
+}
 
 const closers = new Set<() => void>();
 beforeEach(() => {
