@@ -33,10 +33,12 @@ export type AccessGuardOptions = {
   readonly policy: { readonly policy: AccessPolicy; readonly digest: string };
   /** What a request asks for; undefined: nothing that anybody may do. */
   readonly operationOf: (request: IncomingMessage) => string | undefined;
-  /** Told before the answer takes effect; when it throws the answer is no (`NotRecorded`). */
-  readonly onDecision: (record: AccessRecord) => void;
+  /** Told before the answer takes effect, and waited for; when it fails the answer is no (`NotRecorded`). */
+  readonly onDecision: (record: AccessRecord) => void | Promise<void>;
   /** Default: `peerSpiffeId` of the connection. Throws when nobody is proven. */
   readonly peerOf?: (request: IncomingMessage) => SpiffeId | Promise<SpiffeId>;
+  /** `WWW-Authenticate` of a 401: `Bearer` where `peerOf` takes tokens. Default: none. */
+  readonly challenge?: string;
   readonly clock?: Clock;
 };
 
@@ -44,6 +46,7 @@ export type AccessGuardOptions = {
 type HookRequest = { readonly raw: IncomingMessage };
 type HookReply = {
   code(status: number): unknown;
+  header(name: string, value: string): unknown;
   send(body: object): unknown;
 };
 
@@ -58,8 +61,8 @@ export class AccessGuard {
   }
 
   /** Decides and records; for what is no HTTP request. */
-  decide(peer: SpiffeId, operation: string): Decision<AccessRule> {
-    return this.#recorded(peer, operation, (policy) => decideAccess(policy, peer, operation));
+  async decide(peer: SpiffeId, operation: string): Promise<Decision<AccessRule>> {
+    return await this.#recorded(peer, operation, (policy) => decideAccess(policy, peer, operation));
   }
 
   /**
@@ -69,9 +72,11 @@ export class AccessGuard {
   async admit(request: IncomingMessage, response: ServerResponse): Promise<SpiffeId | undefined> {
     const { peer, decision } = await this.#judge(request);
     if (decision.allowed) return peer;
-    const body = JSON.stringify(refusal(decision.reason));
-    response.writeHead(statusOf(decision.reason), { 'content-type': 'application/json' });
-    response.end(body);
+    response.writeHead(statusOf(decision.reason), {
+      ...this.#challenge(decision.reason),
+      'content-type': 'application/json',
+    });
+    response.end(JSON.stringify(refusal(decision.reason)));
     return undefined;
   }
 
@@ -80,8 +85,16 @@ export class AccessGuard {
     const { decision } = await this.#judge(request.raw);
     if (decision.allowed) return undefined;
     reply.code(statusOf(decision.reason));
+    const headers = Object.entries(this.#challenge(decision.reason));
+    for (const [name, value] of headers) reply.header(name, value);
     return reply.send(refusal(decision.reason));
   };
+
+  #challenge(reason: string): Record<string, string> {
+    const { challenge } = this.#options;
+    if (challenge === undefined || statusOf(reason) !== UNAUTHENTICATED) return {};
+    return { 'www-authenticate': challenge };
+  }
 
   async #judge(request: IncomingMessage): Promise<{
     readonly peer?: SpiffeId;
@@ -94,19 +107,19 @@ export class AccessGuard {
       peer = await peerOf(request);
     } catch (thrown) {
       const { message } = CodedError.from(thrown);
-      return { decision: this.#recorded('', '', () => refuse('NoPeer', message)) };
+      return { decision: await this.#recorded('', '', () => refuse('NoPeer', message)) };
     }
     const operation = operationOf(request);
-    if (operation !== undefined) return { peer, decision: this.decide(peer, operation) };
+    if (operation !== undefined) return { peer, decision: await this.decide(peer, operation) };
     const none = () => refuse('NoOperation', 'the request is no operation of this service');
-    return { peer, decision: this.#recorded(peer, '', none) };
+    return { peer, decision: await this.#recorded(peer, '', none) };
   }
 
-  #recorded(
+  async #recorded(
     peer: string,
     operation: string,
     decide: (policy: AccessPolicy) => Decision<AccessRule>,
-  ): Decision<AccessRule> {
+  ): Promise<Decision<AccessRule>> {
     const { policy, clock = systemClock, onDecision } = this.#options;
     const { digest } = policy;
     const decision = decide(policy.policy);
@@ -120,7 +133,7 @@ export class AccessGuard {
       policy: digest,
     };
     try {
-      onDecision(record);
+      await onDecision(record);
     } catch {
       return refuse('NotRecorded', 'the decision could not be recorded');
     }

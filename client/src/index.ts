@@ -7,6 +7,7 @@ export {
 } from '../../src/access/access-policy.ts';
 export { readAccessPolicy } from '../../src/access/access-policy-text.ts';
 export { CodedError, type ErrorCode } from '../../src/base/errors.ts';
+export type { JwtSvid } from '../../src/spiffe/jwt-svid/jwt-svid.ts';
 export {
   parseSpiffeId,
   parseTrustDomain,
@@ -17,6 +18,36 @@ export {
 export { AccessGuard, type AccessGuardOptions, type AccessRecord } from './access-guard.ts';
 export { AccessPolicyFile, type AccessPolicyFileOptions } from './access-policy-file.ts';
 export { type Authorizer, exactly, memberOf, oneOf } from './authorizer.ts';
+export { BundleSource, type BundleSourceOptions } from './bundle-source.ts';
+export {
+  type AwsCredentials,
+  type AwsWebIdentityOptions,
+  awsWebIdentity,
+} from './credentials/aws.ts';
+export {
+  type ClaudeCredentials,
+  type ClaudeCredentialsOptions,
+  claudeCredentials,
+} from './credentials/claude.ts';
+export type { AccessToken, AssertionSource, CredentialOptions } from './credentials/credential.ts';
+export {
+  type ClientAssertion,
+  type OAuthClientOptions,
+  oauthClientAssertion,
+  oauthClientCredentials,
+} from './credentials/oauth-client.ts';
+export {
+  type OpenAiCredentialsOptions,
+  type OpenAiIds,
+  openAiCredentials,
+  openAiWorkloadIdentity,
+} from './credentials/openai.ts';
+export type { Fetch } from './credentials/token-request.ts';
+export { type VaultLoginOptions, vaultLogin } from './credentials/vault.ts';
+export type { SourceState } from './followed-stream.ts';
+export { grpcCredentials } from './grpc-credentials.ts';
+export { JwtGuard, jwtSvidOf } from './jwt-guard.ts';
+export { type JwtAuthoritySource, type JwtCheck, verifyJwtSvid } from './jwt-peer.ts';
 export { JwtSource, type JwtSourceOptions } from './jwt-source.ts';
 export type { FetchedJwtSvid, JwtBundles } from './jwt-svids.ts';
 export { type PeerCheck, peerSpiffeId, type TlsSource } from './peer-identity.ts';
@@ -26,8 +57,9 @@ export {
   type Destination,
   httpsAgent,
 } from './tls-client.ts';
-export { tlsClientOptions } from './tls-options.ts';
-export { createHttpsServer, createTlsServer } from './tls-server.ts';
+export { connectHttp2, tlsFetch, undiciConnector } from './tls-fetch.ts';
+export { type LiveTlsOptions, liveTlsOptions, tlsClientOptions } from './tls-options.ts';
+export { createHttp2Server, createHttpsServer, createTlsServer } from './tls-server.ts';
 export {
   type JwtSvidRequest,
   type ValidatedJwtSvid,

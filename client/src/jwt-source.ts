@@ -2,8 +2,8 @@
 // after half of their life. What the server refuses is not served from memory either.
 
 import { type Clock, systemClock } from '../../src/base/clock.ts';
-import { CodedError } from '../../src/base/errors.ts';
 import type { FetchedJwtSvid } from './jwt-svids.ts';
+import { Renewed } from './renewed.ts';
 import { type JwtSvidRequest, WorkloadApiClient } from './workload-api-client.ts';
 
 export type JwtSourceOptions = {
@@ -12,16 +12,13 @@ export type JwtSourceOptions = {
   readonly clock?: Clock;
 };
 
-type Held = { readonly svid: FetchedJwtSvid; readonly refreshAt: number };
-
 /** Audiences may come from requests, so their number is not ours to choose. */
 const MAX_HELD = 256;
 
 export class JwtSource {
   readonly #client: WorkloadApiClient;
   readonly #clock: Clock;
-  readonly #held = new Map<string, Held>();
-  readonly #fetching = new Map<string, Promise<FetchedJwtSvid>>();
+  readonly #held = new Map<string, Renewed<FetchedJwtSvid>>();
 
   constructor(options: JwtSourceOptions = {}) {
     this.#client = new WorkloadApiClient(
@@ -33,14 +30,18 @@ export class JwtSource {
   /** A token with at least half of its life left, or with less while the server is away. */
   async fetch(request: JwtSvidRequest): Promise<FetchedJwtSvid> {
     const key = JSON.stringify([[request.audience].flat(), request.spiffeId ?? '']);
-    const held = this.#held.get(key);
-    if (held !== undefined && this.#clock.now() < held.refreshAt) return held.svid;
-    let fetching = this.#fetching.get(key);
-    if (fetching === undefined) {
-      fetching = this.#refresh(key, request).finally(() => this.#fetching.delete(key));
-      this.#fetching.set(key, fetching);
-    }
-    return await fetching;
+    const renewed = this.#held.get(key) ?? this.#renewed(request);
+    // Newest last: the first key is the one that nobody has asked for longest.
+    this.#held.delete(key);
+    this.#held.set(key, renewed);
+    const [oldest] = this.#held.keys();
+    if (this.#held.size > MAX_HELD && oldest !== undefined) this.#held.delete(oldest);
+    return await renewed.get();
+  }
+
+  /** One that was in nobody's hands, for who takes a token once: an exchange of one with a `jti`. */
+  async fetchNew(request: JwtSvidRequest): Promise<FetchedJwtSvid> {
+    return await this.#client.fetchJwtSvid(request);
   }
 
   close(): void {
@@ -52,26 +53,11 @@ export class JwtSource {
     this.close();
   }
 
-  async #refresh(key: string, request: JwtSvidRequest): Promise<FetchedJwtSvid> {
-    try {
-      const svid = await this.#client.fetchJwtSvid(request);
-      this.#hold(key, svid);
-      return svid;
-    } catch (thrown) {
-      const held = this.#held.get(key);
-      const isAway = CodedError.from(thrown).code === 'unavailable';
-      if (isAway && held !== undefined && this.#clock.now() < held.svid.expiresAt) return held.svid;
-      this.#held.delete(key);
-      throw thrown;
-    }
-  }
-
-  #hold(key: string, svid: FetchedJwtSvid): void {
-    const now = this.#clock.now();
-    // Newest last: the first key is the one that was fetched longest ago.
-    this.#held.delete(key);
-    this.#held.set(key, { svid, refreshAt: now + (svid.expiresAt - now) / 2 });
-    const [oldest] = this.#held.keys();
-    if (this.#held.size > MAX_HELD && oldest !== undefined) this.#held.delete(oldest);
+  #renewed(request: JwtSvidRequest): Renewed<FetchedJwtSvid> {
+    return new Renewed({
+      obtain: () => this.#client.fetchJwtSvid(request),
+      marginMs: (lifeMs) => lifeMs / 2,
+      clock: this.#clock,
+    });
   }
 }

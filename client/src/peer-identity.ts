@@ -28,9 +28,13 @@ export type PeerCheck = { readonly source: TlsSource; readonly authorize: Author
 
 const verifiedPeers = new WeakMap<object, SpiffeId>();
 
+/** On a verified socket, the socket: HTTP/2 shows one through a proxy, which no map knows. */
+const SELF = Symbol('socket');
+type Marked = { readonly [SELF]?: object };
+
 /** The SPIFFE ID that was proven when the connection was made; only of connections made here. */
 export function peerSpiffeId(socket: object): SpiffeId {
-  const peer = verifiedPeers.get(socket);
+  const peer = verifiedPeers.get((socket as Marked)[SELF] ?? socket);
   if (peer === undefined) {
     throw new CodedError('failed-precondition', 'the peer of this connection was not verified');
   }
@@ -39,6 +43,7 @@ export function peerSpiffeId(socket: object): SpiffeId {
 
 export function rememberPeer(socket: object, peer: SpiffeId): void {
   verifiedPeers.set(socket, peer);
+  Object.defineProperty(socket, SELF, { value: socket });
 }
 
 /** Throws `unauthenticated` or `permission-denied`; whatever is wrong, there is no peer then. */

@@ -13,36 +13,45 @@ import { tlsClientOptions } from './tls-options.ts';
 export type Destination =
   | { readonly host: string; readonly port: number }
   /** A Unix socket. */
-  | { readonly path: string };
+  | { readonly path: string }
+  /** A connection that is there already; it is closed when the peer is refused. */
+  | { readonly socket: Duplex };
 
 export type ConnectTlsOptions = PeerCheck & {
   readonly to: Destination;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** The protocol to agree on by ALPN; the connection fails when the peer does not speak it. */
+  readonly protocol?: 'h2' | 'http/1.1';
 };
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 
 /** Resolves with a connection whose peer was verified; throws otherwise, with nothing sent. */
 export async function connectTls(options: ConnectTlsOptions): Promise<TLSSocket> {
-  const { to, signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  const { to, signal, timeoutMs = DEFAULT_TIMEOUT_MS, protocol } = options;
   let peer: SpiffeId | undefined;
   const tlsOptions = tlsClientOptions(options, (verified) => {
     peer = verified;
   });
   const limit = AbortSignal.timeout(timeoutMs);
   const stop = signal === undefined ? limit : AbortSignal.any([signal, limit]);
-  const socket = connect({ ...tlsOptions, ...to });
+  const alpn = protocol === undefined ? {} : { ALPNProtocols: [protocol] };
+  const socket = connect({ ...tlsOptions, ...alpn, ...to });
   try {
     await handshake(socket, stop);
     // Node does not ask for the identity on a resumed session.
     if (peer === undefined || !socket.authorized) {
       throw new CodedError('unauthenticated', 'TLS peer is not authenticated');
     }
+    if (protocol !== undefined && socket.alpnProtocol !== protocol) {
+      throw new CodedError('unavailable', `TLS connection: peer does not speak ${protocol}`);
+    }
     rememberPeer(socket, peer);
     return socket;
   } catch (thrown) {
     socket.destroy();
+    if ('socket' in to) to.socket.destroy();
     if (thrown instanceof CodedError) throw thrown;
     // Set by Node when OpenSSL refused the chain; otherwise there was no TLS, or nobody.
     const code = socket.authorizationError ? 'unauthenticated' : 'unavailable';

@@ -3,7 +3,14 @@
 // resumed one would outlive certificates, authorities and authorizers.
 
 import { constants } from 'node:crypto';
-import type { ConnectionOptions, SecureContextOptions, TlsOptions } from 'node:tls';
+import {
+  type ConnectionOptions,
+  createSecureContext,
+  type PeerCertificate,
+  type SecureContext,
+  type SecureContextOptions,
+  type TlsOptions,
+} from 'node:tls';
 import { CodedError } from '../../src/base/errors.ts';
 import { formatPemCertificate } from '../../src/spiffe/pem.ts';
 import type { SpiffeId } from '../../src/spiffe/spiffe-id.ts';
@@ -66,16 +73,53 @@ export function tlsClientOptions(
   return {
     ...secureContextOptions(check),
     rejectUnauthorized: true,
-    checkServerIdentity: (_host, certificate) => {
-      try {
-        // Node passes the detailed form, which leads to the issuers.
-        verified(verifyPeer(certificate as DetailedPeer, check));
-        return undefined;
-      } catch (thrown) {
-        return CodedError.from(thrown);
-      }
-    },
+    checkServerIdentity: identityCheck(check, verified),
   };
+}
+
+function identityCheck(
+  check: PeerCheck,
+  verified: (peer: SpiffeId) => void,
+): LiveTlsOptions['checkServerIdentity'] {
+  return (_host, certificate) => {
+    try {
+      // Node passes the detailed form, which leads to the issuers.
+      verified(verifyPeer(certificate as DetailedPeer, check));
+      return undefined;
+    } catch (thrown) {
+      return CodedError.from(thrown);
+    }
+  };
+}
+
+/** `secureContext` is made at each reading, so copies of this object do not follow the source. */
+export type LiveTlsOptions = {
+  readonly secureContext: SecureContext;
+  readonly rejectUnauthorized: true;
+  readonly checkServerIdentity: (host: string, certificate: PeerCertificate) => Error | undefined;
+};
+
+/**
+ * Options for a pool that keeps one object for all connections to come, and reads it for each of
+ * them. Reading never throws: without an identity there is a context that completes no handshake.
+ */
+export function liveTlsOptions(check: PeerCheck): LiveTlsOptions {
+  return {
+    get secureContext() {
+      return createSecureContext(presentContext(check));
+    },
+    rejectUnauthorized: true,
+    checkServerIdentity: identityCheck(check, () => {}),
+  };
+}
+
+/** What the source holds now; without an identity, `NO_IDENTITY`: its owner sees the reason there. */
+export function presentContext(check: PeerCheck): SecureContextOptions {
+  try {
+    return secureContextOptions(check);
+  } catch {
+    return NO_IDENTITY;
+  }
 }
 
 type DetailedPeer = Parameters<typeof verifyPeer>[0];

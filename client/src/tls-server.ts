@@ -2,11 +2,17 @@
 // open connections; when the identity is withdrawn, new connections fail until there is one again.
 
 import type { RequestListener } from 'node:http';
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+} from 'node:http2';
 import { createServer as createHttps, type Server as HttpsServer } from 'node:https';
 import { createServer as createTls, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { CodedError } from '../../src/base/errors.ts';
 import { type PeerCheck, rememberPeer, verifyClient } from './peer-identity.ts';
-import { NO_IDENTITY, SERVER_OPTIONS, secureContextOptions } from './tls-options.ts';
+import { NO_IDENTITY, presentContext, SERVER_OPTIONS } from './tls-options.ts';
 
 /**
  * A TLS server. Connections reach `onConnection`, and other 'secureConnection' listeners, only after
@@ -22,6 +28,14 @@ export function createTlsServer(
 /** The same for HTTPS; `peerSpiffeId(request.socket)` tells who asks. */
 export function createHttpsServer(check: PeerCheck, onRequest: RequestListener): HttpsServer {
   return admitPeers(createHttps(SERVER_OPTIONS, onRequest), check);
+}
+
+/** The same for HTTP/2 and HTTP/1.1; `peerSpiffeId(request.socket)` tells who asks. */
+export function createHttp2Server(
+  check: PeerCheck,
+  onRequest: (request: Http2ServerRequest, response: Http2ServerResponse) => void,
+): Http2SecureServer {
+  return admitPeers(createSecureServer({ ...SERVER_OPTIONS, allowHTTP1: true }, onRequest), check);
 }
 
 function admitPeers<S extends TlsServer>(server: S, { source, authorize }: PeerCheck): S {
@@ -66,14 +80,5 @@ async function followSource(
 ): Promise<void> {
   for await (const { status } of check.source.changes(signal)) {
     server.setSecureContext(status === 'current' ? presentContext(check) : NO_IDENTITY);
-  }
-}
-
-function presentContext(check: PeerCheck): ReturnType<typeof secureContextOptions> {
-  try {
-    return secureContextOptions(check);
-  } catch {
-    // Whoever owns the source sees the reason there.
-    return NO_IDENTITY;
   }
 }

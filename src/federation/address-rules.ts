@@ -30,6 +30,7 @@ const NEVER = [
   '100.100.100.200/32',
   '168.63.129.16/32',
   'fd00:ec2::254/128',
+  'fd20:ce::254/128',
   // Unspecified, and an IPv4 address in disguise: compatible, NAT64, 6to4, Teredo.
   '::/96',
   '64:ff9b::/96',

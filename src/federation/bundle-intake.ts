@@ -4,11 +4,18 @@
 import type { Logger } from '../base/log.ts';
 import type { Bundle } from '../spiffe/bundle/bundle.ts';
 import { type TrustDomain, trustDomainOf } from '../spiffe/spiffe-id.ts';
-import { checkKeys, checkSequence, keyDigests } from './bundle-check.ts';
+import {
+  checkOwnKeys,
+  checkSequence,
+  type DeclaredBundles,
+  keyDigests,
+  type LostKey,
+  settleContest,
+} from './bundle-check.ts';
 import type { FetchedBundle } from './bundle-fetch.ts';
 import { type BundleStore, withBundle } from './bundle-store.ts';
 import type { EndpointTrust } from './endpoint-tls.ts';
-import type { FederatedBundle } from './federated-bundle.ts';
+import type { FederatedBundle, FederatedBundles } from './federated-bundle.ts';
 import { fetchError } from './fetch-failure.ts';
 import type { Relationship } from './relationships.ts';
 
@@ -31,9 +38,11 @@ export type BundleIntakeOptions = {
 
 export class BundleIntake {
   readonly #options: BundleIntakeOptions;
+  readonly #declared: DeclaredBundles;
 
-  constructor(options: BundleIntakeOptions) {
+  constructor(options: BundleIntakeOptions, declared: DeclaredBundles = () => undefined) {
     this.#options = options;
+    this.#declared = declared;
   }
 
   storedOf(trustDomain: TrustDomain): FederatedBundle | undefined {
@@ -43,35 +52,42 @@ export class BundleIntake {
   /** Stores what the object brings: a bundle to begin with where that is new, its labels. */
   async begin(relationship: Relationship): Promise<void> {
     const { trustDomain, uid, labels, bootstrap, bootstrapDigest } = relationship;
-    const stored = this.storedOf(trustDomain);
-    if (bootstrap !== undefined && stored?.bootstrapDigest !== bootstrapDigest) {
-      // An operator's word: it counts whatever was fetched before, rollbacks included.
-      this.#check(bootstrap);
-      const { sequence: highestSequence } = bootstrap;
-      const begun = { bootstrapDigest, highestSequence, isFetched: false };
-      await this.#put({ trustDomain, uid, labels, bundle: bootstrap, ...begun });
-    } else if (stored !== undefined) {
-      const isSame = stored.uid === uid && sameLabels(stored.labels, labels);
-      if (!isSame) await this.#put({ ...stored, uid, labels });
-    }
+    const known = this.storedOf(trustDomain);
+    if (known === undefined ? bootstrap === undefined : isBegun(known, relationship)) return;
+    await this.#put((bundles) => {
+      const stored = bundles.get(trustDomain);
+      if (bootstrap !== undefined && stored?.bootstrapDigest !== bootstrapDigest) {
+        // An operator's word: it counts whatever was fetched before, rollbacks included.
+        const { sequence: highestSequence } = bootstrap;
+        const begun = { bootstrapDigest, highestSequence, isFetched: false };
+        return { trustDomain, uid, labels, bundle: bootstrap, ...begun };
+      }
+      return stored === undefined || isBegun(stored, relationship)
+        ? undefined
+        : { ...stored, uid, labels, bootstrapDigest };
+    });
   }
 
-  /** Stores what was fetched, unless it is judged unfit; `isWanted` is asked last of all. */
+  /**
+   * Stores what was fetched, unless it is judged unfit; `isWanted` is asked last of all. Everything is
+   * judged by what is stored at that moment: another leader may have stored something newer.
+   */
   async take(
     relationship: Relationship,
     { bundle, digest, peer, address, ignored }: FetchedBundle,
     isWanted: () => boolean,
-  ): Promise<void> {
+  ): Promise<readonly LostKey[]> {
     const { trustDomain, uid, labels, bootstrapDigest, url } = relationship;
-    const stored = this.storedOf(trustDomain);
-    this.#check(bundle);
-    checkSequence(bundle, stored);
-    if (!isWanted()) throw fetchError('NotStored', 'the object was changed meanwhile');
     const { sequence } = bundle;
-    const known = stored?.highestSequence;
-    const highestSequence = sequence === undefined ? known : Math.max(sequence, known ?? 0);
-    const taken = { bundle, highestSequence, bootstrapDigest, isFetched: true };
-    await this.#put({ trustDomain, uid, labels, ...taken });
+    const lost = await this.#put((bundles) => {
+      const stored = bundles.get(trustDomain);
+      checkSequence(bundle, stored);
+      if (!isWanted()) throw fetchError('NotStored', 'the object was changed meanwhile');
+      const known = stored?.highestSequence;
+      const highestSequence = sequence === undefined ? known : Math.max(sequence, known ?? 0);
+      const taken = { bundle, highestSequence, bootstrapDigest, isFetched: true };
+      return { trustDomain, uid, labels, ...taken };
+    });
     const left = ignored.length === 0 ? '' : `, without ${ignored.slice(0, 8).join('; ')}`;
     const fields = {
       trustDomain,
@@ -82,6 +98,7 @@ export class BundleIntake {
     };
     // §7.6: what a later look at an incident needs.
     this.#options.log.info(fields, 'Fetched the bundle of a federated trust domain');
+    return lost;
   }
 
   /** How the endpoint is known now; throws `NoBundleToAuthenticate`. */
@@ -104,17 +121,40 @@ export class BundleIntake {
     return { type: 'https_spiffe', endpointId, authorities };
   }
 
-  #check(bundle: Bundle): void {
-    const { own, store } = this.#options;
-    const ours = own();
-    if (ours === undefined) throw fetchError('NotStored', 'our own authorities are not known yet');
-    const keys = new Set([...ours.keys, ...keyDigests(ours.bundle)]);
-    checkKeys(bundle, { own: keys, others: store.bundles });
+  /** Stores what `make` makes of what is stored; says which keys two trust domains have. */
+  async #put(
+    make: (bundles: FederatedBundles) => FederatedBundle | undefined,
+  ): Promise<readonly LostKey[]> {
+    let lost: readonly LostKey[] = [];
+    await this.#options.store.change((bundles) => {
+      lost = [];
+      const made = make(bundles);
+      if (made === undefined) return bundles;
+      checkOwnKeys(made.bundle, this.#ownKeys());
+      const contest = settleContest(made.bundle, bundles, this.#declared);
+      lost = contest.lost;
+      return withBundle(contest.others, { ...made, bundle: contest.bundle });
+    });
+    for (const { by, to } of lost) {
+      const fields = { trustDomain: by, message: `it is of ${to}` };
+      this.#options.log.warn(fields, 'Left out a key that another trust domain has too');
+    }
+    return lost;
   }
 
-  async #put(bundle: FederatedBundle): Promise<void> {
-    await this.#options.store.change((bundles) => withBundle(bundles, bundle));
+  #ownKeys(): ReadonlySet<string> {
+    const ours = this.#options.own();
+    if (ours === undefined) throw fetchError('NotStored', 'our own authorities are not known yet');
+    return new Set([...ours.keys, ...keyDigests(ours.bundle)]);
   }
+}
+
+function isBegun(stored: FederatedBundle, { uid, labels, bootstrapDigest }: Relationship): boolean {
+  return (
+    stored.uid === uid &&
+    stored.bootstrapDigest === bootstrapDigest &&
+    sameLabels(stored.labels, labels)
+  );
 }
 
 function sameLabels(

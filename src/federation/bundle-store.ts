@@ -8,11 +8,13 @@ import {
   type FederatedBundle,
   type FederatedBundles,
   formatFederatedBundles,
+  MAX_LARGE_BYTES,
+  MAX_ORDINARY_BUNDLE_BYTES,
   MAX_STORE_BYTES,
   MAX_STORED_BUNDLE_BYTES,
   readFederatedBundles,
 } from './federated-bundle.ts';
-import { fetchError } from './fetch-failure.ts';
+import { fetchError, isFetchError } from './fetch-failure.ts';
 
 /** Where the document is: replaced only by whoever has read its newest version. */
 export type DocumentStore = {
@@ -43,15 +45,19 @@ export class BundleStore {
     await this.#change((bundles) => bundles);
   }
 
-  /** Stores what `change` makes of what is stored; resolves when it is. Throws a FetchFailure. */
+  /**
+   * Stores what `change` makes of what is stored, asked again whenever that turns out to be something
+   * else; resolves when it is. Throws a FetchFailure.
+   */
   async change(change: (bundles: FederatedBundles) => FederatedBundles): Promise<void> {
     const done = this.#writing.then(async () => await this.#change(change));
     this.#writing = done.catch(() => {});
     try {
       await done;
     } catch (thrown) {
+      // What `change` itself refuses keeps its reason.
+      if (isFetchError(thrown)) throw thrown;
       const error = CodedError.from(thrown);
-      if (error.reason === 'StoreFull') throw error;
       throw fetchError('NotStored', error.message, error);
     }
   }
@@ -62,7 +68,7 @@ export class BundleStore {
       const before = text === undefined ? new Map() : readFederatedBundles(text);
       const next = change(before);
       const nextText = formatFederatedBundles(next);
-      checkRoom(next, nextText);
+      checkRoom(before, next, nextText);
       try {
         if (nextText !== (text ?? formatFederatedBundles(new Map()))) {
           await this.#documents.write(nextText, version);
@@ -84,18 +90,44 @@ export class BundleStore {
   }
 }
 
-function checkRoom(bundles: FederatedBundles, text: string): void {
-  for (const { trustDomain, bundle } of bundles.values()) {
-    if (Buffer.byteLength(documentOf(bundle)) > MAX_STORED_BUNDLE_BYTES) {
-      throw fetchError(
-        'StoreFull',
-        `bundle of ${trustDomain}: over ${MAX_STORED_BUNDLE_BYTES} bytes`,
-      );
-    }
+function checkRoom(before: FederatedBundles, next: FederatedBundles, text: string): void {
+  const sizes = sizesOf(next);
+  const [largest] = sizes;
+  if (largest !== undefined && largest.bytes > MAX_STORED_BUNDLE_BYTES) {
+    const { trustDomain } = largest;
+    throw fetchError(
+      'StoreFull',
+      `bundle of ${trustDomain}: over ${MAX_STORED_BUNDLE_BYTES} bytes`,
+    );
+  }
+  const took = sizes.slice(0, 8).map(({ trustDomain, bytes }) => `${trustDomain} ${bytes}`);
+  const most = `the most is taken by ${took.join(', ')}`;
+  const large = bytesOfLarge(sizes);
+  // What makes them smaller is always stored: it may take away what must not be trusted.
+  if (large > MAX_LARGE_BYTES && large > bytesOfLarge(sizesOf(before))) {
+    const what = `bundles over ${MAX_ORDINARY_BUNDLE_BYTES} bytes`;
+    throw fetchError('StoreFull', `${what}: over ${MAX_LARGE_BYTES} bytes together; ${most}`);
   }
   if (Buffer.byteLength(text) > MAX_STORE_BYTES) {
-    throw fetchError('StoreFull', `all bundles: over ${MAX_STORE_BYTES} bytes`);
+    throw fetchError('StoreFull', `all bundles: over ${MAX_STORE_BYTES} bytes; ${most}`);
   }
+}
+
+type Size = { readonly trustDomain: string; readonly bytes: number };
+
+/** Largest first. */
+function sizesOf(bundles: FederatedBundles): readonly Size[] {
+  return Array.from(bundles.values(), ({ trustDomain, bundle }) => ({
+    trustDomain,
+    bytes: Buffer.byteLength(documentOf(bundle)),
+  })).toSorted((a, b) => b.bytes - a.bytes);
+}
+
+function bytesOfLarge(sizes: readonly Size[]): number {
+  return sizes.reduce(
+    (sum, { bytes }) => (bytes > MAX_ORDINARY_BUNDLE_BYTES ? sum + bytes : sum),
+    0,
+  );
 }
 
 /** The bundles with one more, or another one of the same trust domain. */

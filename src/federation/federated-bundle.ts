@@ -34,6 +34,9 @@ export const FEDERATED_CONFIG_MAP = 'signet-federated-bundles';
 export const MAX_STORE_BYTES = 900 * 1024;
 /** Of one trust domain: one peer must not take the room of the others. */
 export const MAX_STORED_BUNDLE_BYTES = 128 * 1024;
+/** Half a dozen roots with the largest keys. What is larger shares a part of the room with its like. */
+export const MAX_ORDINARY_BUNDLE_BYTES = 16 * 1024;
+export const MAX_LARGE_BYTES = MAX_STORE_BYTES / 2;
 
 const MAX_READ_BYTES = 2 * MAX_STORE_BYTES;
 const FIELD = 'federated bundles';

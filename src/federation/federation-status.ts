@@ -39,7 +39,7 @@ export function federationStatus(
   }
   const refresh = federation.refreshOf(name);
   const stored = federation.intake.storedOf(declared.relationship.trustDomain);
-  const { lastAt, nextAt = 0, failure } = refresh ?? {};
+  const { lastAt, nextAt = 0, failure, remark } = refresh ?? {};
   // What was said before a restart holds until there is something new to say.
   if (lastAt === undefined && failure === undefined) return undefined;
   const { bundle, isFetched = false } = stored ?? {};
@@ -57,8 +57,8 @@ export function federationStatus(
       : ([
           'Refreshed',
           lastAt !== undefined,
-          lastAt === undefined ? 'Pending' : 'Fetched',
-          '',
+          remark?.reason ?? (lastAt === undefined ? 'Pending' : 'Fetched'),
+          remark?.words ?? '',
         ] as const);
   return {
     conditions: conditionsOf(context, [ready, refreshed]),

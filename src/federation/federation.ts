@@ -5,11 +5,12 @@
 import type { Clock } from '../base/clock.ts';
 import { Latest } from '../base/latest.ts';
 import { WorkQueue, type WorkResult } from '../base/work-queue.ts';
+import type { Bundle } from '../spiffe/bundle/bundle.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { JsonObject } from '../template/json-value.ts';
 import type { FetchedBundle, FetchRequest } from './bundle-fetch.ts';
 import { BundleIntake, type BundleIntakeOptions } from './bundle-intake.ts';
-import { type FetchFailure, failureOf } from './fetch-failure.ts';
+import { type FetchFailure, failureOf, fetchError } from './fetch-failure.ts';
 import {
   type Declared,
   type DeclareOptions,
@@ -24,7 +25,7 @@ export type FederationOptions = DeclareOptions &
     readonly clock: Clock;
     readonly bounds?: RefreshBounds;
     readonly random?: () => number;
-    /** Told of a bundle that is refused as a rollback, or for a key of somebody else. */
+    /** Told of a bundle that is refused as a rollback or for a key of ours, or not taken whole. */
     readonly onAlarm?: (relationship: Relationship, reason: FetchFailure, words: string) => void;
   };
 
@@ -35,6 +36,8 @@ export type Refresh = {
   /** In a row. */
   readonly failures: number;
   readonly failure?: { readonly reason: FetchFailure; readonly words: string };
+  /** Of a bundle that was taken, and not whole. */
+  readonly remark?: { readonly reason: FetchFailure; readonly words: string };
 };
 
 type Watched = { readonly key: string; refresh: Refresh };
@@ -57,7 +60,7 @@ export class Federation {
 
   constructor(options: FederationOptions) {
     this.#options = options;
-    this.intake = new BundleIntake(options);
+    this.intake = new BundleIntake(options, (trustDomain) => this.#declaredBundle(trustDomain));
     const { clock, log } = options;
     this.#queue = new WorkQueue({
       clock,
@@ -116,6 +119,15 @@ export class Federation {
     return { requeueMs: Math.max(0, watched.refresh.nextAt - clock.now()) };
   }
 
+  #declaredBundle(wanted: TrustDomain): Bundle | undefined {
+    for (const declared of this.#declared.values()) {
+      if (declared.kind !== 'relationship') continue;
+      const { trustDomain, bootstrap } = declared.relationship;
+      if (trustDomain === wanted) return bootstrap;
+    }
+    return undefined;
+  }
+
   #relationshipOf(name: string): Relationship | undefined {
     const declared = this.#declared.get(name);
     return declared?.kind === 'relationship' ? declared.relationship : undefined;
@@ -142,8 +154,12 @@ export class Federation {
       await this.intake.begin(relationship);
       const trust = this.intake.trustFor(relationship);
       const fetched = await fetch({ url, trustDomain, trust }, this.#stop);
-      await this.intake.take(relationship, fetched, isWanted);
-      return { lastAt: clock.now(), nextAt: this.#nextAt(trustDomain, 0), failures: 0 };
+      const lost = await this.intake.take(relationship, fetched, isWanted);
+      const taken = { lastAt: clock.now(), nextAt: this.#nextAt(trustDomain, 0), failures: 0 };
+      if (!lost.some(({ by }) => by === trustDomain)) return taken;
+      const remark = failureOf(fetchError('KeyContested', ''));
+      onAlarm?.(relationship, remark.reason, remark.words);
+      return { ...taken, remark };
     } catch (thrown) {
       const failure = failureOf(thrown);
       const { reason, words } = failure;

@@ -15,8 +15,10 @@ const WORDS = {
   BadBundle: 'the document is not a SPIFFE bundle',
   SequenceWentBack:
     'the document is older than the one in use; if that is meant, set spec.trustDomainBundle to it',
-  KeyOfAnother: 'the document has a key of another trust domain',
-  StoreFull: 'there is no room for the bundle',
+  KeyOfAnother: 'the document has a key of our own trust domain',
+  KeyContested:
+    'a key is left out because another trust domain has it too; if it belongs here, set spec.trustDomainBundle to a bundle with it',
+  StoreFull: 'there is no room for the bundle; the log names those that take the most',
   NotStored: 'the bundle could not be stored',
 } as const;
 
@@ -33,6 +35,7 @@ const CODES: Readonly<Record<FetchFailure, ErrorCode>> = {
   BadBundle: 'failed-precondition',
   SequenceWentBack: 'failed-precondition',
   KeyOfAnother: 'failed-precondition',
+  KeyContested: 'failed-precondition',
   StoreFull: 'resource-exhausted',
   NotStored: 'unavailable',
 };
@@ -51,6 +54,11 @@ export function failureOf(thrown: unknown): {
   const { reason = '' } = CodedError.from(thrown);
   const known: FetchFailure = isFailure(reason) ? reason : 'EndpointUnreachable';
   return { reason: known, words: WORDS[known] };
+}
+
+/** Whether it is one that `fetchError` made. */
+export function isFetchError(thrown: unknown): boolean {
+  return thrown instanceof CodedError && isFailure(thrown.reason ?? '');
 }
 
 function isFailure(reason: string): reason is FetchFailure {

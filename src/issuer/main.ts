@@ -137,8 +137,15 @@ function compose(options: IssuerProcessOptions) {
     maxStalenessMs,
   });
   const { namespace } = options;
-  const federation = new ClusterFederation({ client, namespace, clock, log });
-  const issuer = createIssuer({
+  const federation = new ClusterFederation({
+    ownTrustDomain: trustDomain,
+    ownKeys: () => issuer.authorities.value?.ownKeys,
+    client,
+    namespace,
+    clock,
+    log,
+  });
+  const issuer: Issuer = createIssuer({
     trustDomain,
     federation,
     store: new SecretAuthorityStore({ client, namespace }),

@@ -163,7 +163,7 @@ function compose(options: NodePluginOptions) {
     log,
     trustDomain: options.trustDomain,
     onPod: (podUid) => manager.podChanged(podUid),
-    onBundles: () => manager.bundlesChanged(),
+    onBundles: (endsTokens) => manager.bundlesChanged(endsTokens),
     onAbsent: (podUid) => manager.podAbsent(podUid),
     onGone: (podUid) => lost.gone(podUid),
   });

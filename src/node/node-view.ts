@@ -48,7 +48,8 @@ export type NodeViewOptions = {
   /** Whose identities and whose own bundle are taken in, and no other's. */
   readonly trustDomain: TrustDomain;
   readonly onPod: (podUid: string) => void;
-  readonly onBundles: () => void;
+  /** `endsTokens`: what was signed before may be worth nothing now. */
+  readonly onBundles: (endsTokens: boolean) => void;
   /** The issuer has said all it knows, and nothing of this pod. */
   readonly onAbsent: (podUid: string) => void;
   /** The issuer has said that the pod is gone, whether it was known here or not. */
@@ -151,6 +152,8 @@ export class NodeView {
       .map((bundle) => readFederated(bundle, log))
       .filter((bundle) => bundle !== undefined)
       .filter((bundle) => bundle.trustDomain !== trustDomain);
+    const isRestricted = bundles.restrictionVersion > this.#restrictionVersion;
+    const endsTokens = this.#own !== undefined && (isRestricted || lacksKeyOf(own, this.#own));
     this.#own = keep(this.#own, own);
     const named = new Set(federated.map((bundle) => bundle.trustDomain));
     for (const trustDomain of this.#federated.keys()) {
@@ -161,10 +164,8 @@ export class NodeView {
       this.#federated.set(trustDomain, keep(this.#federated.get(trustDomain), bundle));
     }
     // The newest ever seen: what the next issuer must not be older than.
-    if (bundles.restrictionVersion > this.#restrictionVersion) {
-      this.#restrictionVersion = bundles.restrictionVersion;
-    }
-    this.#options.onBundles();
+    if (isRestricted) this.#restrictionVersion = bundles.restrictionVersion;
+    this.#options.onBundles(endsTokens);
   }
 }
 
@@ -177,6 +178,19 @@ function keep(before: WorkloadBundle | undefined, now: WorkloadBundle): Workload
     Buffer.compare(before.jwks, now.jwks) === 0 &&
     (before.crls === now.crls || (before.crls.length === 0 && now.crls.length === 0));
   return same ? before : now;
+}
+
+/** Whether a JWT key was taken away or replaced: one more ends no token. */
+function lacksKeyOf(now: WorkloadBundle, before: WorkloadBundle): boolean {
+  if (Buffer.compare(now.jwks, before.jwks) === 0) return false;
+  const keys = jwtKeysOf(now);
+  return [...jwtKeysOf(before)].some((key) => !keys.has(key));
+}
+
+function jwtKeysOf({ jwks }: WorkloadBundle): ReadonlySet<string> {
+  if (jwks.length === 0) return new Set();
+  const { keys } = JSON.parse(Buffer.from(jwks).toString('utf8')) as { keys: readonly unknown[] };
+  return new Set(keys.map((key) => JSON.stringify(key)));
 }
 
 // A federated bundle that cannot be used is that trust domain's loss, nobody else's.

@@ -36,6 +36,24 @@ export function judgeFiles(pod: AdmissionPod, volumes: readonly AdmissionVolume[
   return { errors, warnings };
 }
 
+/** What debug containers that are added to a running pod may not have. */
+export function debugMountErrors(
+  added: readonly AdmissionContainer[],
+  volumes: readonly AdmissionVolume[],
+): readonly string[] {
+  const names = volumes.map((volume) => filesVolumeOf(volume)).filter((name) => name !== undefined);
+  return names.flatMap((name) => added.flatMap((container) => mountErrors(container, name)));
+}
+
+// What is wrong with a pod that runs was said when it was made.
+function filesVolumeOf(volume: AdmissionVolume): string | undefined {
+  try {
+    return readFileRequest(soundAttributes(volume))?.volume;
+  } catch {
+    return undefined;
+  }
+}
+
 const HOLDER = 'an emptyDir with medium: Memory to hold the files';
 
 function soundAttributes({ csi = {} }: AdmissionVolume): Readonly<Record<string, string>> {

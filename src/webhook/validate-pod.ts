@@ -3,6 +3,7 @@
 
 import { CodedError } from '../base/errors.ts';
 import { fileAttributeError } from '../base/file-attributes.ts';
+import { MAX_POD_VOLUMES } from '../base/volume-limits.ts';
 import { type JsonValue, ownValue } from '../template/json-value.ts';
 import { type AdmissionAnswer, answer } from './admission-answer.ts';
 import {
@@ -15,25 +16,29 @@ import {
   parseAdmissionPod,
 } from './admission-pod.ts';
 import { formatField, type JsonPath } from './json-path.ts';
-import { judgeFiles } from './validate-files.ts';
+import { debugMountErrors, judgeFiles } from './validate-files.ts';
 import { SECRET_DISCOVERY, VOLUME_ATTRIBUTES } from './volume-attributes.ts';
 import type { WebhookSettings } from './webhook-settings.ts';
 
 /**
- * Whether a pod may be created. Never throws, whatever the request holds. What is stored is never
- * refused again: volumes and mounts of a pod cannot change, and its finalizers must come off.
+ * Whether a pod may be created, or get a debug container. Never throws, whatever the request holds.
+ * What is stored is never refused again: volumes and mounts of a pod cannot change, and its
+ * finalizers must come off.
  */
 export function validatePod(
   request: AdmissionPodRequest,
   settings: WebhookSettings,
 ): AdmissionAnswer {
-  if (request.operation !== 'CREATE' || request.subresource !== '') return answer([], []);
+  const { operation, subresource } = request;
   try {
+    if (subresource === 'ephemeralcontainers') return answer(debugErrors(request, settings), []);
+    if (operation !== 'CREATE' || subresource !== '') return answer([], []);
     const pod = parseAdmissionPod(request.pod);
     const volumes = driverVolumes(pod, settings.driverName);
     if (volumes.length === 0) return answer([], []);
     const files = judgeFiles(pod, volumes);
     const errors = [
+      ...countErrors(volumes),
       ...volumes.flatMap(volumeErrors),
       ...pod.containers.flatMap((container) => mountErrors(container, volumes)),
       ...files.errors,
@@ -44,6 +49,25 @@ export function validatePod(
     if (thrown instanceof CodedError) return answer([thrown.message], []);
     throw thrown;
   }
+}
+
+/** Debug containers stay as they are once they are there: those that are added are judged. */
+function debugErrors(
+  { pod, oldPod }: AdmissionPodRequest,
+  settings: WebhookSettings,
+): readonly string[] {
+  const changed = parseAdmissionPod(pod);
+  const old = new Set(parseAdmissionPod(oldPod).ephemeralContainers.map(({ name }) => name));
+  const added = changed.ephemeralContainers.filter(({ name }) => !old.has(name));
+  return debugMountErrors(added, driverVolumes(changed, settings.driverName));
+}
+
+function countErrors(volumes: readonly AdmissionVolume[]): readonly string[] {
+  const [tooMany] = volumes.slice(MAX_POD_VOLUMES);
+  if (tooMany === undefined) return [];
+  return [
+    `${formatField(tooMany.path)}: a pod has at most ${MAX_POD_VOLUMES} volumes of this driver`,
+  ];
 }
 
 /** The same rules that the node plugin has for what the kubelet makes of such a volume. */

@@ -52,6 +52,12 @@ const POD_RULE: JsonObject = {
   scope: 'Namespaced',
 };
 
+const EPHEMERAL_RULE: JsonObject = {
+  ...POD_RULE,
+  resources: ['pods/ephemeralcontainers'],
+  operations: ['UPDATE'],
+};
+
 export function mutatingWebhookConfiguration(options: WebhookConfigurationOptions): JsonObject {
   const outside = outsideOwnNamespace(options.settings);
   const pods = OPT_IN_ENTRIES.map(({ name, namespaceLabels, podLabels, conditions }) => ({
@@ -65,7 +71,7 @@ export function mutatingWebhookConfiguration(options: WebhookConfigurationOption
   const ephemeral: Entry = {
     name: 'ephemeral.inject.signet.dev',
     path: MUTATE_PODS_PATH,
-    rule: { ...POD_RULE, resources: ['pods/ephemeralcontainers'], operations: ['UPDATE'] },
+    rule: EPHEMERAL_RULE,
     namespaceSelector: labelSelector([outside]),
     objectSelector: labelSelector([
       { key: INJECT_EPHEMERAL_LABEL, operator: 'In', values: ['true'] },
@@ -83,7 +89,12 @@ export function mutatingWebhookConfiguration(options: WebhookConfigurationOption
 
 export function validatingWebhookConfiguration(options: WebhookConfigurationOptions): JsonObject {
   const { settings } = options;
+  const pods = {
+    path: VALIDATE_PODS_PATH,
+    namespaceSelector: labelSelector([outsideOwnNamespace(settings)]),
+  };
   const ours = `has(x.csi) && x.csi.driver == ${celString(settings.driverName)}`;
+  const hasOurs = [{ name: 'has-our-volume', expression: celExists('object.spec.volumes', ours) }];
   const entries: readonly Entry[] = [
     // The names of SPIRE Controller Manager's two (R11).
     kindEntry('vclusterspiffeid.kb.io', 'ClusterSPIFFEID', VALIDATE_CLUSTER_SPIFFE_ID_PATH),
@@ -105,13 +116,20 @@ export function validatingWebhookConfiguration(options: WebhookConfigurationOpti
     },
     {
       name: 'pod.validate.signet.dev',
-      path: VALIDATE_PODS_PATH,
+      ...pods,
       rule: POD_RULE,
       // It tells an author early. The node plugin refuses such a volume too, and a pod that wires the
       // volume by itself has not opted in to needing the webhook.
       failurePolicy: 'Ignore',
-      namespaceSelector: labelSelector([outsideOwnNamespace(settings)]),
-      conditions: [{ name: 'has-our-volume', expression: celExists('object.spec.volumes', ours) }],
+      conditions: hasOurs,
+    },
+    {
+      name: 'ephemeral.validate.signet.dev',
+      ...pods,
+      rule: EPHEMERAL_RULE,
+      // Debugging must be possible in the worst hour, too.
+      failurePolicy: 'Ignore',
+      conditions: hasOurs,
     },
   ];
   return {

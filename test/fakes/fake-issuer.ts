@@ -129,6 +129,7 @@ export class FakeIssuer {
   readonly path: string;
   readonly authority: TestAuthority;
   federated: readonly MessageInitShape<typeof BundleSchema>[] = [];
+  restrictionVersion = 1n;
   readonly pods = new Map<string, PodMessage>();
   lifetimeMs = 3_600_000;
   jwtLifetimeMs = 300_000;
@@ -203,7 +204,11 @@ export class FakeIssuer {
   #bundles(): ToNode {
     return {
       case: 'bundles',
-      value: { own: this.authority.bundle, federated: [...this.federated], restrictionVersion: 1n },
+      value: {
+        own: this.authority.bundle,
+        federated: [...this.federated],
+        restrictionVersion: this.restrictionVersion,
+      },
     };
   }
 

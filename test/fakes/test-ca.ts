@@ -60,6 +60,10 @@ export class TestCa {
     this.#above = issuedBy ? [this.certificate, ...issuedBy.issuer.#above] : [];
   }
 
+  get keys(): KeyPair {
+    return this.#self.keys;
+  }
+
   /** An authority below this one; its certificate travels in the chains it issues. */
   intermediate(shape: CertificateShape = {}): TestCa {
     return new TestCa(this.trustDomain, { issuer: this, shape });

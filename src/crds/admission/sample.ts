@@ -11,6 +11,8 @@ export type AdmissionSettings = {
   readonly clusterDomain: string;
   /** Which claims policies may set; left out: the usual ones. */
   readonly claimNames?: readonly string[];
+  /** In `strict` what a pod's author could choose is refused; left out: `drop-in`. */
+  readonly profile?: 'drop-in' | 'strict';
 };
 
 /** What every label and annotation of the sample says. */

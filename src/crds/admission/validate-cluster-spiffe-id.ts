@@ -5,7 +5,7 @@ import { invalid } from '../../base/errors.ts';
 import { checkDnsName, checkDnsNames } from '../../spiffe/x509-svid/dns-name.ts';
 import { isJsonObject, type JsonValue, ownValue } from '../../template/json-value.ts';
 import type { Template } from '../../template/template.ts';
-import { checkClaimValues } from '../claim-names.ts';
+import { checkClaimValues, TRUST_LEVEL_CLAIM } from '../claim-names.ts';
 import {
   authoredField,
   type ClusterSpiffeIdPolicy,
@@ -40,8 +40,22 @@ export function validateClusterSpiffeId(
       warnWithoutEffect('spec.admin', policy.isAdmin, findings);
       warnWithoutEffect('spec.downstream', policy.isDownstream, findings);
       tryTemplates(policy, settings, findings);
+      judgeTrustLevel(policy, settings, findings);
     },
   });
+}
+
+/** Whoever makes pods sets their labels: a level that labels select is theirs to take or to leave. */
+function judgeTrustLevel(
+  { podSelector, jwtClaimTemplates }: ClusterSpiffeIdPolicy,
+  { profile }: AdmissionSettings,
+  findings: Findings,
+): void {
+  const isByLabel = (podSelector?.requirements.length ?? 0) > 0;
+  if (!isByLabel || !jwtClaimTemplates.has(TRUST_LEVEL_CLAIM)) return;
+  const rule = `a pod's author chooses ${TRUST_LEVEL_CLAIM} by its labels; select by namespaceSelector`;
+  if (profile === 'strict') findings.error('spec.podSelector', rule);
+  else findings.warn('spec.podSelector', rule);
 }
 
 /** Whether a field of the spec is set; null is not. */

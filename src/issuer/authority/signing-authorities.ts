@@ -17,6 +17,7 @@ import {
 } from '../../authorities/public-bundle.ts';
 import { CodedError } from '../../base/errors.ts';
 import { Latest } from '../../base/latest.ts';
+import { digestOfKey } from '../../federation/bundle-check.ts';
 import type { Bundle } from '../../spiffe/bundle/bundle.ts';
 import { formatJwtBundle } from '../../spiffe/bundle/bundle-format.ts';
 import { publicKeyBits } from '../../spiffe/certificate/key-identifier.ts';
@@ -64,6 +65,8 @@ export type SigningAuthorities = {
   readonly revocation: RevocationAuthorities;
   /** Digests of every authority's public key; see KeyRegistry. */
   readonly keyDigests: ReadonlySet<string>;
+  /** The same of the stored authorities, as they are compared with bundles of others. */
+  readonly ownKeys: ReadonlySet<string>;
 };
 
 export type RevocationAuthorities = {
@@ -137,6 +140,7 @@ export class AuthorityView {
         ...state.authorities.map((authority) => digestOf(publicKeyOf(authority))),
         digestOf(createPublicKey(servingKey)),
       ]),
+      ownKeys: new Set(state.authorities.map((each) => digestOfKey(publicKeyOf(each)))),
     };
     checkSelf(next);
     this.current.set(next);

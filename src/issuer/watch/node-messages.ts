@@ -14,6 +14,8 @@ import { x509TtlSeconds } from '../policy/signing-policy.ts';
 export type ToNode = MessageInitShape<typeof ToNodeSchema>;
 
 const DIGEST_BYTES = 16;
+/** Made once for each bundle, and not once more for each node. */
+const jwksOfBundles = new WeakMap<Bundle, Uint8Array>();
 
 export function bundlesMessage(
   { bundle, jwks }: SigningAuthorities,
@@ -25,7 +27,7 @@ export function bundlesMessage(
       case: 'bundles',
       value: {
         own: bundleOf(bundle, jwks),
-        federated: federated.map((other) => bundleOf(other, formatJwtBundle(other))),
+        federated: federated.map((other) => bundleOf(other, jwksOf(other))),
         restrictionVersion,
         crls: [...crls],
       },
@@ -61,6 +63,12 @@ export function podGoneMessage(podUid: string, version: bigint): ToNode {
 
 export function syncedMessage(version: bigint): ToNode {
   return { message: { case: 'synced', value: { version } } };
+}
+
+function jwksOf(bundle: Bundle): Uint8Array {
+  const jwks = jwksOfBundles.get(bundle) ?? formatJwtBundle(bundle);
+  jwksOfBundles.set(bundle, jwks);
+  return jwks;
 }
 
 function bundleOf(bundle: Bundle, jwtAuthorities: Uint8Array) {

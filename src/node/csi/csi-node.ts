@@ -4,6 +4,7 @@
 import { CodedError, invalid } from '../../base/errors.ts';
 import { Node, type NodePublishVolumeRequest } from '../../transport/gen/csi/csi_pb.ts';
 import { bindService, type ServiceBinding } from '../../transport/rpc.ts';
+import { PodVolumes } from '../volume/pod-volumes.ts';
 import type { VolumeRecord } from '../volume/volume-records.ts';
 import type { Volumes } from '../volume/volumes.ts';
 import { parsePublishRequest } from './publish-request.ts';
@@ -18,10 +19,13 @@ export type CsiNodeOptions = {
 
 export function csiNode(options: CsiNodeOptions): ServiceBinding {
   const { nodeName, volumes } = options;
+  const pods = new PodVolumes();
   return bindService(Node, {
     nodePublishVolume: async (request, call) => {
       options.requireCurrent?.();
-      await volumes.publish(readRequest(request, options), call.signal);
+      const record = readRequest(request, options);
+      const publish = async () => await volumes.publish(record, call.signal);
+      await pods.publish(record, volumes.records, publish);
       return {};
     },
     nodeUnpublishVolume: async (request) => {

@@ -29,8 +29,8 @@ const DRAFT = /^\.\.draft-[0-9a-f]{16}$/;
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const DIRECTORY_MODE = 0o755;
 const SET_GROUP_ID = 0o2000;
-/** Of a pod that fills the directory, no more is looked at in one go. */
-const MAX_LISTED = 1024;
+/** Of a pod that fills the directory, no more is looked at or removed in one go: others wait for it. */
+const MAX_LOOKS = 512;
 /** A set is written in one go; one that is older and not in force was left by a crash. */
 const ABANDONED_AFTER_MS = 5000;
 
@@ -51,6 +51,7 @@ export function swapFiles(
   { group, now }: SwapOptions,
 ): void {
   const before = currentSet(directory);
+  const looks = { left: MAX_LOOKS };
   const name = `..signet-${randomName()}`;
   try {
     const set = makeSet(directory, name);
@@ -63,25 +64,27 @@ export function swapFiles(
       set.close();
     }
   } catch (thrown) {
-    if (currentSet(directory) !== name) removeSet(directory, name);
+    if (currentSet(directory) !== name) removeSet(directory, name, looks);
     throw thrown;
   }
-  if (before !== undefined) removeSet(directory, before);
+  if (before !== undefined) removeSet(directory, before, looks);
   const names = new Set(files.map((file) => file.name));
   clean(directory, {
     isStale: (set, changedAt) => set !== name && Math.abs(now - changedAt) > ABANDONED_AFTER_MS,
     keepsName: (publicName) => names.has(publicName),
+    looks,
   });
 }
 
 /** Removes whatever set is there; the public names lead nowhere from the first step on. */
 export function removeFiles(directory: DirectoryHandle): void {
   const current = currentSet(directory);
+  const looks = { left: MAX_LOOKS };
   if (current !== undefined) {
     directory.unlink(DATA);
-    removeSet(directory, current);
+    removeSet(directory, current, looks);
   }
-  clean(directory, { isStale: () => true, keepsName: () => false });
+  clean(directory, { isStale: () => true, keepsName: () => false, looks });
 }
 
 /** The directory of the set in force, if it is one of ours. */
@@ -96,7 +99,8 @@ function makeSet(directory: DirectoryHandle, name: string): DirectoryHandle {
   if (set === undefined) throw interfered();
   // What stands there now may be another directory, of the pod's.
   const { uid, mode } = set.ownership;
-  if (uid !== process.geteuid?.() || set.mountId !== directory.mountId || set.list().length > 0) {
+  const isOurs = uid === process.geteuid?.() && set.mountId === directory.mountId;
+  if (!isOurs || namesIn(set, 1).length > 0) {
     set.close();
     throw interfered();
   }
@@ -149,18 +153,24 @@ function requireInForce(directory: DirectoryHandle, name: string, set: Directory
   if (!isSame) throw interfered();
 }
 
+/** What one pass may still look at. */
+type Looks = { left: number };
+
 type Cleaning = {
   readonly isStale: (set: string, changedAt: number) => boolean;
   readonly keepsName: (name: string) => boolean;
+  readonly looks: Looks;
 };
 
-function clean(directory: DirectoryHandle, { isStale, keepsName }: Cleaning): void {
-  for (const name of someNamesIn(directory)) {
+function clean(directory: DirectoryHandle, { isStale, keepsName, looks }: Cleaning): void {
+  for (const name of namesIn(directory, looks.left)) {
+    looks.left -= 1;
+    if (looks.left < 0) return;
     if (SET.test(name)) {
       const set = openIfDirectory(directory, name);
       const changedAt = set?.changedAt ?? 0;
       set?.close();
-      if (isStale(name, changedAt)) removeSet(directory, name);
+      if (isStale(name, changedAt)) removeSet(directory, name, looks);
     } else if (DRAFT.test(name)) {
       tryUnlink(directory, name);
     } else if (!keepsName(name) && linkOf(directory, name) === `${DATA}/${name}`) {
@@ -169,11 +179,13 @@ function clean(directory: DirectoryHandle, { isStale, keepsName }: Cleaning): vo
   }
 }
 
-function removeSet(directory: DirectoryHandle, name: string): void {
+function removeSet(directory: DirectoryHandle, name: string, looks: Looks): void {
   const set = openIfDirectory(directory, name);
   if (set === undefined) return tryUnlink(directory, name);
   try {
-    for (const file of someNamesIn(set)) tryUnlink(set, file);
+    const names = namesIn(set, looks.left);
+    looks.left -= names.length;
+    for (const file of names) tryUnlink(set, file);
   } finally {
     set.close();
   }
@@ -202,11 +214,11 @@ function tryUnlink(directory: DirectoryHandle, name: string): void {
   }
 }
 
-function someNamesIn(directory: DirectoryHandle): readonly string[] {
+function namesIn(directory: DirectoryHandle, atMost: number): readonly string[] {
   const listing = opendirSync(directory.pathOf('.'));
   try {
     const names: string[] = [];
-    while (names.length < MAX_LISTED) {
+    while (names.length < atMost) {
       const entry = listing.readSync();
       if (entry === null) break;
       names.push(entry.name);

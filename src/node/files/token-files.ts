@@ -17,24 +17,41 @@ export type Tokens = {
   readonly isWaiting: boolean;
 };
 
-type Held = { readonly token: CachedToken; readonly spiffeId: string; readonly generation: number };
+export type TokenFilesOptions = {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** In [0, 1). */
+  readonly random?: () => number;
+};
+
+type Held = {
+  readonly token: CachedToken;
+  readonly spiffeId: string;
+  readonly generation: number;
+  /** When it is replaced, since it is of an older generation. */
+  readonly replaceAt?: number;
+};
 
 const RETRY_MS = 2000;
 /** The issuer may think otherwise later, without a word about this pod. */
 const ASK_AGAIN_MS = 30_000;
+/** Over how long the files of all pods are written anew when something ends the tokens of all. */
+const SPREAD_MS = 10_000;
 
 export class TokenFiles {
   readonly #wanted: readonly TokenFile[];
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #random: () => number;
   readonly #held = new Map<string, Held>();
   /** What was logged of each file, so that it is said once. */
   readonly #said = new Map<string, string>();
 
-  constructor(wanted: readonly TokenFile[], { clock, log }: { clock: Clock; log: Logger }) {
+  constructor(wanted: readonly TokenFile[], { clock, log, random }: TokenFilesOptions) {
     this.#wanted = wanted;
     this.#clock = clock;
     this.#log = log;
+    this.#random = random ?? Math.random;
   }
 
   async collect(identity: ServedIdentity, jwtSvids: JwtSvids): Promise<Tokens> {
@@ -70,8 +87,15 @@ export class TokenFiles {
     const generation = jwtSvids.generation.value ?? 0;
     const held = this.#held.get(name);
     const isOfIdentity = held?.spiffeId === spiffeId;
-    if (isOfIdentity && held.generation === generation && isFresh(held.token, this.#clock.now())) {
-      return halfLifeOf(held.token);
+    const now = this.#clock.now();
+    if (isOfIdentity && held.generation >= jwtSvids.urgent && isFresh(held.token, now)) {
+      if (held.generation === generation) return halfLifeOf(held.token);
+      const { replaceAt = now + Math.round(this.#random() * SPREAD_MS) } = held;
+      // A clock that was set back must not make it longer.
+      if (now < replaceAt && replaceAt <= now + SPREAD_MS) {
+        this.#held.set(name, { ...held, replaceAt });
+        return Math.min(replaceAt, halfLifeOf(held.token));
+      }
     }
     if (!isOfIdentity) this.#held.delete(name);
     try {

@@ -2,6 +2,7 @@
 // security header, because Envoy cannot send one: so it is on sockets only where it was asked for.
 // A stream shows what it named and every change of that; a name without a secret is waited for.
 
+import type { Clock } from '../../base/clock.ts';
 import { CodedError, invalid } from '../../base/errors.ts';
 import { Latest } from '../../base/latest.ts';
 import type { Logger } from '../../base/log.ts';
@@ -23,7 +24,13 @@ import { readSecretRequest } from './secret-request.ts';
 import { type SecretResponse, SecretSubscription, secretResponse } from './secret-subscription.ts';
 import { findSecret, type NamedSecret, namesOf } from './secrets.ts';
 
-export type SecretDiscoveryOptions = PodSocket & { readonly log: Logger };
+/** By pod UID, however many sockets and Envoys it has. */
+export type DiscoveryLimits = { readonly requests: RateLimits; readonly lines: RateLimits };
+
+export type SecretDiscoveryOptions = PodSocket & {
+  readonly discoveryLimits: DiscoveryLimits;
+  readonly log: Logger;
+};
 
 /** An Envoy with a hundred secrets says two hundred words at its start, and a hundred a change. */
 const REQUEST_LIMIT: RateLimit = { perSecond: 100, burst: 1000 };
@@ -32,20 +39,18 @@ const LINE_LIMIT: RateLimit = { perSecond: 0.1, burst: 1 };
 const REJECTED = 'rejected';
 const ABSENT = 'absent';
 
-/** Limits are the volume's, however many Envoys it has. */
-type Context = SecretDiscoveryOptions & {
-  readonly requests: RateLimits;
-  readonly lines: RateLimits;
-};
+type Context = SecretDiscoveryOptions;
 type Wanted = Pick<SecretSubscription, 'names' | 'validation'>;
 type Found = { readonly present: readonly NamedSecret[]; readonly absent: readonly string[] };
 
-export function secretDiscovery(options: SecretDiscoveryOptions): ServiceBinding {
-  const context = {
-    ...options,
-    requests: new RateLimits(options.clock, REQUEST_LIMIT),
-    lines: new RateLimits(options.clock, LINE_LIMIT),
+export function discoveryLimits(clock: Clock): DiscoveryLimits {
+  return {
+    requests: new RateLimits(clock, REQUEST_LIMIT),
+    lines: new RateLimits(clock, LINE_LIMIT),
   };
+}
+
+export function secretDiscovery(context: SecretDiscoveryOptions): ServiceBinding {
   return bindService(
     SecretDiscoveryService,
     {
@@ -129,11 +134,11 @@ class SecretStream {
   }
 
   #accept(message: DiscoveryRequest): void {
-    const { lines, log, pod } = this.#context;
+    const { log, pod } = this.#context;
     takeRequest(this.#context);
     const request = readSecretRequest(message);
     if (!this.#subscription.accept(request)) return;
-    if (request.rejection !== undefined && lines.take(REJECTED, 1)) {
+    if (request.rejection !== undefined && takeLine(this.#context, REJECTED)) {
       const { podUid, namespace, podName } = pod;
       const fields = { podUid, namespace, podName, detail: request.rejection };
       log.warn(fields, 'An Envoy rejected what secret discovery gave it');
@@ -169,15 +174,19 @@ class SecretStream {
   }
 
   #noteAbsent(absent: readonly string[]): void {
-    const { lines, log, pod } = this.#context;
-    if (!lines.take(ABSENT, 1)) return;
+    const { log, pod } = this.#context;
+    if (!takeLine(this.#context, ABSENT)) return;
     const { podUid, namespace, podName } = pod;
     const fields = { podUid, namespace, podName, names: absent.slice(0, 3) };
     log.info(fields, 'An Envoy waits for secrets that its pod does not have');
   }
 }
 
-function takeRequest({ requests, pod }: Context): void {
+function takeLine({ discoveryLimits: { lines }, pod }: Context, what: string): boolean {
+  return lines.take(`${what} ${pod.podUid}`, 1);
+}
+
+function takeRequest({ discoveryLimits: { requests }, pod }: Context): void {
   if (requests.take(pod.podUid, 1)) return;
   const { perSecond } = REQUEST_LIMIT;
   throw new CodedError('resource-exhausted', `over ${perSecond} requests a second`);

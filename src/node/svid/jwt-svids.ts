@@ -54,6 +54,7 @@ export class JwtSvids {
   readonly #cache = new Map<string, CachedToken>();
   /** Counts the withdrawals: what was asked for before one is not kept after it. */
   readonly generation = new Latest<number>();
+  #urgent = 0;
   #underWay = 0;
   #throttledAt = Number.NEGATIVE_INFINITY;
 
@@ -99,10 +100,20 @@ export class JwtSvids {
     });
   }
 
-  /** Forgets every token: an identity of the pod was withdrawn or restricted. */
-  clear(): void {
+  /** The newest generation that began at once: what is older must not be kept anywhere. */
+  get urgent(): number {
+    return this.#urgent;
+  }
+
+  /**
+   * Forgets every token: an identity of the pod was withdrawn or restricted. `soon` where the same is
+   * true of very many pods: those who keep tokens need not all ask at once.
+   */
+  clear(when: 'now' | 'soon' = 'now'): void {
     this.#cache.clear();
-    this.generation.set((this.generation.value ?? 0) + 1);
+    const next = (this.generation.value ?? 0) + 1;
+    if (when === 'now') this.#urgent = next;
+    this.generation.set(next);
   }
 
   async #sign(

@@ -122,9 +122,10 @@ export class SvidManager implements PodAnswers {
     this.#view.forget(podUid);
   }
 
-  bundlesChanged(): void {
+  bundlesChanged(endsTokens: boolean): void {
     for (const [podUid, pod] of this.#pods) {
-      pod.jwtSvids.clear();
+      // Pods that a restriction is about are told of it each; this is every pod of every node.
+      if (endsTokens) pod.jwtSvids.clear('soon');
       this.#show(podUid);
       if (this.#due(podUid, pod).length > 0) this.#queue.ensure(podUid);
     }

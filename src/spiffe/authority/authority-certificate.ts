@@ -52,6 +52,14 @@ export function readAuthorityCertificate(
   return { ...certificate, subjectKeyIdentifier };
 }
 
+/** Throws `invalid-argument` when the certificate has a SPIFFE ID of another trust domain (§3.2). */
+export function checkNamesNoOther({ extensions }: Certificate, trustDomain: TrustDomain): void {
+  for (const uri of extensions.alternativeNames.uris) {
+    const [, named = trustDomain] = /^spiffe:\/\/([^/?#]*)/i.exec(uri) ?? [];
+    if (named !== trustDomain) throw invalid(`authority: not of trust domain ${trustDomain}`);
+  }
+}
+
 /** Throws `invalid-argument` unless the key is the certificate's own, and strong enough to sign. */
 export function checkKeyOfCertificate(privateKey: KeyObject, certificate: Certificate): void {
   checkAuthorityKey(privateKey);

@@ -3,7 +3,11 @@
 
 import type { KeyObject } from 'node:crypto';
 import { CodedError, invalid } from '../../base/errors.ts';
-import { authorityPublicKey, checkIsAuthority } from '../authority/authority-certificate.ts';
+import {
+  authorityPublicKey,
+  checkIsAuthority,
+  checkNamesNoOther,
+} from '../authority/authority-certificate.ts';
 import { readCertificate } from '../certificate/certificate.ts';
 import { importJwk } from '../jwt-svid/jwk.ts';
 import type { TrustDomain } from '../spiffe-id.ts';
@@ -28,7 +32,7 @@ export function parseSpiffeBundle(document: Uint8Array, trustDomain: TrustDomain
   const jwtAuthorities = new Map<string, KeyObject>();
   const ignored: string[] = [];
   for (const [index, key] of keys.entries()) {
-    const entry = readUsable(key);
+    const entry = readUsable(key, trustDomain);
     switch (entry.use) {
       case 'x509-svid':
         x509Authorities.push(entry.certificateDer);
@@ -52,18 +56,18 @@ type Entry =
   | { readonly use: 'jwt-svid'; readonly kid: string; readonly key: KeyObject }
   | { readonly use: 'none'; readonly why: string };
 
-function readUsable(jwk: JsonValue): Entry {
+function readUsable(jwk: JsonValue, trustDomain: TrustDomain): Entry {
   try {
-    return readEntry(jwk);
+    return readEntry(jwk, trustDomain);
   } catch (thrown) {
     return { use: 'none', why: CodedError.from(thrown).message };
   }
 }
 
-function readEntry(jwk: JsonValue): Entry {
+function readEntry(jwk: JsonValue, trustDomain: TrustDomain): Entry {
   if (!(jwk instanceof Map)) throw invalid('not a JSON object');
   const use: JsonValue = jwk.get('use') ?? null;
-  if (use === 'x509-svid') return { use, certificateDer: readX5c(jwk) };
+  if (use === 'x509-svid') return { use, certificateDer: readX5c(jwk, trustDomain) };
   if (use === 'jwt-svid') return { use, kid: readKid(jwk), key: importJwk(jwk) };
   // Ours to show in a message, so not at any length.
   const shown = typeof use === 'string' ? JSON.stringify(use.slice(0, 32)) : 'of this type';
@@ -71,7 +75,7 @@ function readEntry(jwk: JsonValue): Entry {
 }
 
 // X509-SVID §6.2: the first certificate counts, whatever follows it or stands in other members.
-function readX5c(jwk: JsonObject): Uint8Array {
+function readX5c(jwk: JsonObject, trustDomain: TrustDomain): Uint8Array {
   const chain = jwk.get('x5c');
   const first: JsonValue = Array.isArray(chain) ? chain[0] : null;
   if (typeof first !== 'string') throw invalid('x5c holds no certificate');
@@ -83,6 +87,7 @@ function readX5c(jwk: JsonObject): Uint8Array {
   checkIsAuthority(certificate);
   // A key that cannot verify anything here would make other readers drop the whole answer.
   authorityPublicKey(certificate);
+  checkNamesNoOther(certificate, trustDomain);
   return der;
 }
 

@@ -19,6 +19,8 @@ export type WorkloadServerOptions = {
   /** The largest message of a request. */
   readonly maxMessageBytes?: number;
   readonly limits?: Partial<Limits>;
+  /** What other servers' incomplete requests are counted in as well. */
+  readonly sharedMemory?: RequestMemory;
   readonly observe?: CallObserver;
 };
 
@@ -38,7 +40,8 @@ export class WorkloadServer {
     const methods = servedMethods(options.services);
     const scope: CallScope = {
       maxMessageBytes: options.maxMessageBytes ?? MAX_MESSAGE_BYTES,
-      memory: new RequestMemory(this.#limits.maxBufferedBytes),
+      memory: new RequestMemory(this.#limits.maxBufferedBytes, options.sharedMemory),
+      messageMs: this.#limits.messageMs,
       deadlines: new Deadlines(),
       observe: options.observe ?? (() => {}),
     };

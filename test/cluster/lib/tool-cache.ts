@@ -28,6 +28,9 @@ export async function cached(recipe: Recipe): Promise<string> {
     const made = join(scratch, recipe.name);
     await recipe.make(made, scratch);
     renameSync(made, target);
+  } catch (thrown) {
+    // Somebody else was faster.
+    if (!existsSync(target)) throw thrown;
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

@@ -198,6 +198,8 @@ test('all settings are one line at the start', async () => {
     issuerCaFile: file('ca.pem'),
     tokenFile: file('token'),
     publishWaitMs: 15_000,
+    allowKeysOnDisk: false,
+    keyType: 'ec-p256',
     registers: false,
     logLevel: 'info',
   });

@@ -87,3 +87,15 @@ test('an unavailable server costs nothing before expiry; a refusal counts at onc
   await assert.rejects(source.fetch({ audience: 'db' }), { code: 'unavailable' });
   source.close();
 });
+
+test('one that nobody has seen is fetched each time, and not from memory when the server is away', async () => {
+  const source = new JwtSource({ address: api.address, clock });
+  const kept = await source.fetch({ audience: 'db' });
+  const once = await source.fetchNew({ audience: 'db' });
+  assert.notEqual(once.token, kept.token);
+  assert.notEqual((await source.fetchNew({ audience: 'db' })).token, once.token);
+  assert.equal((await source.fetch({ audience: 'db' })).token, kept.token);
+  api.jwtSvid = () => new CodedError('unavailable', 'restarting');
+  await assert.rejects(source.fetchNew({ audience: 'db' }), { code: 'unavailable' });
+  source.close();
+});

@@ -85,12 +85,16 @@ const printed = (index: number) => running[index]?.out.join('') ?? '';
 
 test('a stranger follows the walkthrough, and both sides hand out both bundles', async () => {
   const outputs = new Map<string, string>();
+  // Both start at the same time, in terminals of their own; what needs them comes after.
+  let started = 0;
   for (const command of commands) {
     if (command.startsWith('signet dev ')) {
       start(command);
-      const index = running.length - 1;
-      await until(() => /SPIFFE_ENDPOINT_SOCKET=/.test(printed(index)), PATIENCE_MS);
       continue;
+    }
+    for (; started < running.length; started += 1) {
+      const index = started;
+      await until(() => /SPIFFE_ENDPOINT_SOCKET=/.test(printed(index)), PATIENCE_MS);
     }
     outputs.set(command, await run(command));
     if (command.includes('> federation/east/west.yaml')) {

@@ -133,7 +133,7 @@ test('PF-07: whatever keeps the issuer from signing is Unavailable; only a refus
   });
 });
 
-test('a newer word on the pod or on the bundles drops its tokens', async () => {
+test('a newer word on the pod or a restriction drops its tokens, and another bundle does not', async () => {
   const { uid, fetch } = await pod(['/a']);
   const [first] = await fetch(['db']);
   node.issuer.pushPod(podMessage(uid, ['/a'], { version: 2n }));
@@ -143,6 +143,11 @@ test('a newer word on the pod or on the bundles drops its tokens', async () => {
   node.issuer.authority.sequence = 2n;
   node.issuer.pushBundles();
   await acknowledged('', 2n);
+  assert.equal((await fetch(['db']))[0]?.svid, second?.svid);
+  node.issuer.authority.sequence = 3n;
+  node.issuer.restrictionVersion = 2n;
+  node.issuer.pushBundles();
+  await acknowledged('', 3n);
   assert.notEqual((await fetch(['db']))[0]?.svid, second?.svid);
 });
 

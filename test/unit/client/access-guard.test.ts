@@ -32,12 +32,15 @@ const file = AccessPolicyFile.open(path, {
 });
 const records: AccessRecord[] = [];
 let isFull = false;
+/** A recorder that is at work takes until it is settled. */
+let recording: Promise<void> | undefined;
 const guard = new AccessGuard({
   policy: file,
   operationOf: ({ url = '' }) => (url === '/none' ? undefined : url.slice(1)),
   onDecision: (record) => {
     if (isFull) throw new Error('disk full');
     records.push(record);
+    return recording;
   },
   peerOf: async ({ headers }: IncomingMessage) =>
     parseSpiffeId(`spiffe://a.org/${String(headers['x-peer'] ?? ' ')}`),
@@ -107,6 +110,29 @@ test('what cannot be recorded is refused', async () => {
   isFull = true;
   assert.deepEqual(await ask(bases.http, '/read', 'one'), [403, refusal('NotRecorded')]);
   isFull = false;
+});
+
+test('a record that takes its time is waited for, and its failure refuses', async () => {
+  const { promise, reject } = Promise.withResolvers<void>();
+  recording = promise;
+  let isAnswered = false;
+  const asked = Object.values(bases).map(async (base) => {
+    const answer = await ask(base, '/read', 'one');
+    isAnswered = true;
+    return answer;
+  });
+  const decided = guard.decide(parseSpiffeId('spiffe://a.org/one'), 'read');
+  const before = records.length;
+  await until(() => records.length >= before + asked.length);
+  await new Promise((later) => setTimeout(later, 50));
+  assert.equal(isAnswered, false, 'nobody is answered before it is recorded');
+  reject(new Error('disk full'));
+  for (const answer of asked) assert.deepEqual(await answer, [403, refusal('NotRecorded')]);
+  const decision = await decided;
+  assert.equal(decision.allowed ? '' : decision.reason, 'NotRecorded');
+  recording = Promise.resolve();
+  assert.equal((await guard.decide(parseSpiffeId('spiffe://a.org/one'), 'read')).allowed, true);
+  recording = undefined;
 });
 
 test('a replaced policy counts from then on; one that does not parse changes nothing', async () => {

@@ -112,6 +112,30 @@ test('FE-34: one trust domain cannot take the room of the others', async () => {
   assert.equal(store.bundles.size, 0);
 });
 
+test('FE-34: a few peers with large bundles do not shut out the others, and are named', async () => {
+  const store = new BundleStore(new MemoryDocuments());
+  await store.load();
+  const big = (name: string, length: number) => {
+    const ca = new TestCa(name);
+    return { authorities: Array.from({ length }, () => ca.certificate) };
+  };
+  const put = async (name: string, shape = {}) =>
+    await store.change((bundles) => withBundle(bundles, stored(bundleOf(name, shape))));
+  const fill = async () => {
+    for (let index = 0; index < 7; index += 1) {
+      const name = `big-${index}.test`;
+      await put(name, big(name, 140));
+    }
+  };
+  await assert.rejects(fill(), (thrown) => {
+    assert.match(CodedError.from(thrown).message, /the most is taken by big-\d\.test \d+, big-\d/);
+    return reason('StoreFull')(thrown);
+  });
+  for (let index = 0; index < 2; index += 1) await put(`small-${index}.test`);
+  assert.equal(store.bundles.get(stored(bundleOf('small-1.test')).trustDomain)?.uid, 'uid');
+  await put('big-0.test', big('big-0.test', 139));
+});
+
 test('an unchanged set is not written again', async () => {
   const documents = new MemoryDocuments();
   const store = new BundleStore(documents);

@@ -176,3 +176,34 @@ suite('a pod with files is validated', () => {
     ]);
   });
 });
+
+suite('a debug container of a pod with files', () => {
+  const volumes = [withAttributes(ASKS), memory];
+  const debug = (name: string, readOnly: boolean): JsonObject => ({
+    name,
+    volumeMounts: [{ ...filesMount, readOnly }],
+  });
+  const judge = (before: readonly JsonObject[], after: readonly JsonObject[]) => {
+    const podOf = (ephemeralContainers: readonly JsonObject[]) =>
+      makePod({ spec: { volumes, ephemeralContainers } });
+    const request = makeRequest(podOf(after), {
+      operation: 'UPDATE',
+      subresource: 'ephemeralcontainers',
+      oldPod: podOf(before),
+    });
+    return validatePod(request, settings).message;
+  };
+
+  test('may read them, not write beside them', () => {
+    assert.equal(judge([], [debug('a', true)]), '');
+    assert.equal(judge([], [{ name: 'a' }]), '');
+    assert.match(
+      judge([debug('a', true)], [debug('a', true), debug('b', false)]),
+      /^spec\.ephemeralContainers\[1\]\.volumeMounts\[0\]\.readOnly: must be true/,
+    );
+  });
+
+  test('that is there already keeps nobody from adding another', () => {
+    assert.equal(judge([debug('a', false)], [debug('a', false), debug('b', true)]), '');
+  });
+});

@@ -236,6 +236,14 @@ suite('warned about, not refused', () => {
       }),
       /^spec\.jwtClaimTemplates\.agent_app: reads \.PodMeta\.Labels, .*nothing must be decided/,
     ],
+    [
+      'a trust level that pods choose by a label',
+      makePolicy({
+        podSelector: { matchLabels: { app: 'dispatcher' } },
+        jwtClaimTemplates: { agent_trust_level: 'high' },
+      }),
+      /^spec\.podSelector: a pod's author chooses agent_trust_level/,
+    ],
     ['authors without claims', makePolicy({ jwtClaimsFromAuthors: true }), /no effect without/],
     ['A9 admin', makePolicy({ admin: true }), /^spec\.admin: has no effect/],
     ['A10 downstream', makePolicy({ downstream: true }), /^spec\.downstream: has no effect/],
@@ -321,6 +329,17 @@ suite('warned about, not refused', () => {
   }
 });
 
+test('profile strict refuses a trust level that pods choose by a label', () => {
+  const object = makePolicy({
+    podSelector: { matchExpressions: [{ key: 'app', operator: 'DoesNotExist' }] },
+    jwtClaimTemplates: { agent_trust_level: 'high' },
+  });
+  const request = { operation: 'CREATE', kind: 'ClusterSPIFFEID', object, oldObject: undefined };
+  const strict = validateCustomResource(request, { ...settings, profile: 'strict' });
+  assert.equal(strict.allowed, false);
+  assert.match(strict.message, /^spec\.podSelector: .*select by namespaceSelector/);
+});
+
 suite('accepted without a word', () => {
   const rows: readonly [string, JsonObject][] = [
     ['labels read through a variable', id(`${TD}/{{ $l := .PodMeta.Labels }}{{ $l.zone }}`)],
@@ -328,6 +347,21 @@ suite('accepted without a word', () => {
     ['a name that may begin like a reserved one', id(`${TD}/spire{{ .PodMeta.Name }}`)],
     ['a getter', id(`${TD}/{{ .PodMeta.GetName }}/{{ .PodMeta.CreationTimestamp.Unix }}`)],
     ['A6 a null ttl', makePolicy({ ttl: null })],
+    [
+      'a trust level of all pods of some namespaces',
+      makePolicy({
+        podSelector: {},
+        namespaceSelector: { matchLabels: { agents: 'yes' } },
+        jwtClaimTemplates: { agent_trust_level: 'high' },
+      }),
+    ],
+    [
+      'other claims of pods with a label',
+      makePolicy({
+        podSelector: { matchLabels: { app: 'dispatcher' } },
+        jwtClaimTemplates: { agent_owner: 'team' },
+      }),
+    ],
   ];
   for (const [name, object] of rows) {
     test(name, () => {

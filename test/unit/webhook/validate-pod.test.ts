@@ -37,6 +37,16 @@ function makeMounting(changes: { csi?: JsonObject; mount?: JsonObject; spec?: Js
 const CSI = 'spec\\.volumes\\[1\\]\\.csi';
 const MOUNT = 'spec\\.containers\\[0\\]\\.volumeMounts\\[1\\]';
 
+test('a pod has four volumes of the driver, beside as many others as it likes', () => {
+  const of = (count: number) => {
+    const ours = Array.from({ length: count }, (_, at) => ({ ...driverVolume, name: `v${at}` }));
+    const others = Array.from({ length: 5 }, (_, at) => ({ name: `o${at}`, emptyDir: {} }));
+    return validate(makePod({ spec: { volumes: [...others, ...ours] } }));
+  };
+  assert.equal(of(4).allowed, true);
+  assert.equal(of(5).message, 'spec.volumes[9]: a pod has at most 4 volumes of this driver');
+});
+
 suite('refused, with the field named', () => {
   const attribute = (name: string, value: JsonValue) => ({
     csi: { volumeAttributes: { [name]: value } },

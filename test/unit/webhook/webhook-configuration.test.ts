@@ -111,7 +111,11 @@ suite('every entry', () => {
     const ignored = all.filter(({ failurePolicy }) => failurePolicy === 'Ignore');
     assert.deepEqual(
       ignored.map(({ name }) => name),
-      ['identityrestriction.validate.signet.dev', 'pod.validate.signet.dev'],
+      [
+        'identityrestriction.validate.signet.dev',
+        'pod.validate.signet.dev',
+        'ephemeral.validate.signet.dev',
+      ],
     );
     assert.ok(all.every(({ failurePolicy }) => ['Fail', 'Ignore'].includes(failurePolicy)));
   });
@@ -146,9 +150,10 @@ test('R11: upstream names, paths, kinds and operations', () => {
 });
 
 test('pods are asked about when they are made, debug containers when they are added', () => {
-  for (const each of mutating.webhooks) {
+  const validatingPods = ['pod.validate.signet.dev', 'ephemeral.validate.signet.dev'].map(find);
+  for (const each of [...mutating.webhooks, ...validatingPods]) {
     const [rule] = each.rules;
-    const isEphemeral = each.name === 'ephemeral.inject.signet.dev';
+    const isEphemeral = each.name.startsWith('ephemeral.');
     assert.deepEqual(rule?.['operations'], [isEphemeral ? 'UPDATE' : 'CREATE']);
     assert.deepEqual(rule?.['resources'], [isEphemeral ? 'pods/ephemeralcontainers' : 'pods']);
   }
@@ -161,7 +166,11 @@ const OUTSIDE: LabelRequirement = {
 };
 
 test('our own namespace and kube-system never wait for the webhook', () => {
-  for (const each of [...mutating.webhooks, find('pod.validate.signet.dev')]) {
+  for (const each of [
+    ...mutating.webhooks,
+    find('pod.validate.signet.dev'),
+    find('ephemeral.validate.signet.dev'),
+  ]) {
     assert.deepEqual(each.namespaceSelector.matchExpressions?.[0], OUTSIDE, each.name);
   }
 });

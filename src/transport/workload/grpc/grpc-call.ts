@@ -26,6 +26,7 @@ export type CallObserver = (method: string, error: CodedError | undefined) => vo
 export type CallScope = {
   readonly maxMessageBytes: number;
   readonly memory: RequestMemory;
+  readonly messageMs: number;
   readonly deadlines: Deadlines;
   readonly observe: CallObserver;
 };
@@ -61,6 +62,7 @@ export class GrpcCall implements Call, RequestSink, Expiring {
       isStream: request.served.method.methodKind === 'bidi_streaming',
       scope,
       stream,
+      onLate: (error) => this.#fail(error),
     });
     if (request.timeoutMs !== undefined) {
       this.#hasDeadline = true;

@@ -8,13 +8,15 @@ const FIRST_BYTES = 512;
 /** What a piece that is kept costs beside its bytes. */
 const PIECE_BYTES = 128;
 
-/** What all requests of one socket keep while they are not complete. */
+/** What requests keep while they are not complete; what a part takes, its whole takes too. */
 export class RequestMemory {
   readonly #max: number;
+  readonly #whole: RequestMemory | undefined;
   #used = 0;
 
-  constructor(max: number) {
+  constructor(max: number, whole?: RequestMemory) {
     this.#max = max;
+    this.#whole = whole;
   }
 
   get used(): number {
@@ -26,11 +28,13 @@ export class RequestMemory {
     if (this.#used + bytes > this.#max) {
       throw new CodedError('resource-exhausted', 'too many requests are incomplete');
     }
+    this.#whole?.take(bytes);
     this.#used += bytes;
   }
 
   giveBack(bytes: number): void {
     this.#used -= bytes;
+    this.#whole?.giveBack(bytes);
   }
 }
 

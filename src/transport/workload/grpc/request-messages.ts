@@ -4,22 +4,33 @@
 import { type DescMessage, fromBinary } from '@bufbuild/protobuf';
 import { CodedError } from '../../../base/errors.ts';
 import type { Http2Stream } from '../http2/stream.ts';
+import type { Deadlines, Expiring } from './deadlines.ts';
 import { MessageReader, PREFIX_BYTES, type RequestMemory } from './message-reader.ts';
 
 export type RequestMessagesOptions = {
   readonly isStream: boolean;
   readonly stream: Http2Stream;
-  readonly scope: { readonly maxMessageBytes: number; readonly memory: RequestMemory };
+  readonly scope: {
+    readonly maxMessageBytes: number;
+    readonly memory: RequestMemory;
+    readonly deadlines: Deadlines;
+    /** How long a message may take to come. */
+    readonly messageMs: number;
+  };
+  /** Called when one takes longer. */
+  readonly onLate: (error: CodedError) => void;
 };
 
 /** What a message that waits costs beside its bytes. */
 const WAITING_BYTES = 128;
 const NONE: readonly Buffer[] = [];
 
-export class RequestMessages {
+export class RequestMessages implements Expiring {
   readonly #isStream: boolean;
   readonly #stream: Http2Stream;
   readonly #memory: RequestMemory;
+  readonly #options: RequestMessagesOptions;
+  #isTimed = false;
   /** Until the body has ended. */
   #reader: MessageReader | undefined;
   /** Messages that nobody has taken yet. */
@@ -31,7 +42,9 @@ export class RequestMessages {
   #end: 'ended' | 'cut' | 'aborted' | undefined;
   #wake: (() => void) | undefined;
 
-  constructor({ isStream, stream, scope }: RequestMessagesOptions) {
+  constructor(options: RequestMessagesOptions) {
+    const { isStream, stream, scope } = options;
+    this.#options = options;
     this.#isStream = isStream;
     this.#stream = stream;
     this.#memory = scope.memory;
@@ -45,6 +58,7 @@ export class RequestMessages {
   /** Takes a part of the body. Throws a CodedError for what cannot be read or kept. */
   read(bytes: Buffer): void {
     this.#reader?.read(bytes);
+    if (this.#isStream && this.#reader?.isWithin === true) this.#startTime();
     // A stream's bytes are given back as its messages are taken. While none waits, at once: a message
     // may be larger than the window, and nobody can take it before it is complete.
     this.#withheld += bytes.length;
@@ -60,6 +74,15 @@ export class RequestMessages {
     this.#over('aborted');
   }
 
+  /** A message has not come whole in its time. */
+  expire(): void {
+    this.#isTimed = false;
+    const { messageMs } = this.#options.scope;
+    this.#options.onLate(
+      new CodedError('resource-exhausted', `message: not complete within ${messageMs} ms`),
+    );
+  }
+
   /** Gives back what it kept. */
   close(): void {
     this.abort();
@@ -70,7 +93,10 @@ export class RequestMessages {
 
   /** The one message of a request that has one, once the body has ended. */
   async only(): Promise<Buffer> {
-    while (this.#end === undefined) await this.#more();
+    while (this.#end === undefined) {
+      this.#startTime();
+      await this.#more();
+    }
     if (this.#end !== 'ended') throw endedBadly(this.#end);
     const [message] = this.#waiting;
     if (message === undefined) throw new CodedError('internal', 'the request has no message');
@@ -106,6 +132,8 @@ export class RequestMessages {
     // would keep all that came with it.
     const isRead = isOwn || (!this.#isStream && this.#stream.isRequestEnded);
     if (!isRead || this.#isStream) this.#charge(message.length + WAITING_BYTES);
+    // The next message has its own time.
+    if (this.#isStream) this.#stopTime();
     if (this.#waiting === NONE) this.#waiting = [];
     (this.#waiting as Buffer[]).push(isRead ? message : copyOf(message));
     this.#wakeUp();
@@ -126,7 +154,20 @@ export class RequestMessages {
     this.#end ??= end;
     this.#reader?.release();
     this.#reader = undefined;
+    this.#stopTime();
     this.#wakeUp();
+  }
+
+  #startTime(): void {
+    if (this.#isTimed) return;
+    this.#isTimed = true;
+    this.#options.scope.deadlines.add(this, this.#options.scope.messageMs);
+  }
+
+  #stopTime(): void {
+    if (!this.#isTimed) return;
+    this.#isTimed = false;
+    this.#options.scope.deadlines.delete(this);
   }
 
   async #more(): Promise<void> {

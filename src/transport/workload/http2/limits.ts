@@ -17,6 +17,8 @@ export type Limits = {
   readonly prefaceMs: number;
   /** For a header block, or a frame, from its first byte to its last. */
   readonly partMs: number;
+  /** For a message, from its first byte to its last; for one that is all of a request, to its end. */
+  readonly messageMs: number;
   /** Without a byte from the peer, it is asked for one; then it has as long again to answer. */
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
@@ -39,6 +41,7 @@ export const LIMITS: Limits = {
   maxBufferedBytes: 1024 * 1024,
   prefaceMs: 10_000,
   partMs: 10_000,
+  messageMs: 10_000,
   keepaliveMs: 60_000,
   keepaliveTimeoutMs: 20_000,
   closeMs: 500,

@@ -4,12 +4,14 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { systemClock } from '../../../../src/base/clock.ts';
 import { silentLogger } from '../../../../src/base/log.ts';
+import { keyDigests } from '../../../../src/federation/bundle-check.ts';
 import { formatFederatedBundles } from '../../../../src/federation/federated-bundle.ts';
 import { ClusterFederation } from '../../../../src/issuer/cluster/cluster-federation.ts';
 import { KubeClient } from '../../../../src/kube/kube-client.ts';
+import type { Bundle } from '../../../../src/spiffe/bundle/bundle.ts';
 import { FakeApiServer } from '../../../fakes/fake-api-server.ts';
 import { FakeClock } from '../../../fakes/fake-clock.ts';
-import { bundleOf } from '../../federation/fixtures.ts';
+import { bundleOf, OWN } from '../../federation/fixtures.ts';
 
 const COLLECTION = '/api/v1/configmaps';
 const NAME = 'signet-federated-bundles';
@@ -21,6 +23,7 @@ let client: KubeClient;
 let clock: FakeClock;
 let federation: ClusterFederation;
 let changes: number;
+let ownKeys: ReadonlySet<string> | undefined;
 
 before(async () => {
   api = await FakeApiServer.start();
@@ -39,7 +42,15 @@ after(async () => {
 beforeEach(() => {
   clock = new FakeClock();
   changes = 0;
-  federation = new ClusterFederation({ client, namespace, clock, log: silentLogger });
+  ownKeys = new Set();
+  federation = new ClusterFederation({
+    ownTrustDomain: OWN,
+    ownKeys: () => ownKeys,
+    client,
+    namespace,
+    clock,
+    log: silentLogger,
+  });
   federation.onFederationChange(() => {
     changes += 1;
   });
@@ -51,12 +62,14 @@ function put(text: string | undefined) {
 }
 
 const documentOf = (...names: readonly string[]) =>
+  documentWith(names.map((name) => bundleOf(name, { sequence: 1 })));
+
+const documentWith = (bundles: readonly Bundle[], bootstrapDigest = '') =>
   formatFederatedBundles(
     new Map(
-      names.map((name) => {
-        const bundle = bundleOf(name, { sequence: 1 });
-        const { trustDomain } = bundle;
-        const more = { uid: 'u', labels: {}, highestSequence: 1, bootstrapDigest: '' };
+      bundles.map((bundle) => {
+        const { trustDomain, sequence: highestSequence } = bundle;
+        const more = { uid: 'u', labels: {}, highestSequence, bootstrapDigest };
         return [trustDomain, { trustDomain, bundle, isFetched: true, ...more }] as const;
       }),
     ),
@@ -96,6 +109,31 @@ test('FE-11: taken up as it changes; what is no document changes nothing', async
   put(documentOf());
   assert.deepEqual(await look(), []);
   assert.equal(changes, 3);
+  stop.abort();
+  await running;
+});
+
+test('TB-18: whoever writes the document gets no key of ours into it, and takes none back', async () => {
+  const stop = new AbortController();
+  const [ours, theirs] = [bundleOf(OWN), bundleOf('a.test', { sequence: 7 })];
+  ownKeys = undefined;
+  const mixed = { ...theirs, jwtAuthorities: ours.jwtAuthorities };
+  put(documentWith([bundleOf(OWN, { sequence: 9 }), mixed]));
+  const running = federation.run(stop.signal);
+  assert.deepEqual(await look(), [], 'nothing before it is known which keys are ours');
+  ownKeys = new Set(keyDigests(ours));
+  const [only, ...more] = federation.federatedTrustDomains();
+  assert.deepEqual(more, []);
+  assert.equal(only?.trustDomain, 'a.test');
+  assert.equal(only.bundle.jwtAuthorities.size, 0);
+  assert.equal(only.bundle.x509Authorities.length, 1);
+  const sequence = () => federation.federatedTrustDomains()[0]?.bundle.sequence;
+  put(documentWith([bundleOf('a.test', { sequence: 6 })]));
+  await look();
+  assert.equal(sequence(), 7);
+  put(documentWith([bundleOf('a.test', { sequence: 6 })], 'another word of the operator'));
+  await look();
+  assert.equal(sequence(), 6);
   stop.abort();
   await running;
 });

@@ -44,6 +44,7 @@ test('every document is an object of its own; only what is public is no Secret',
   for (const name of DOCUMENTS) await store.write(name, { name }, undefined);
   const names = kube.api.all(SECRETS).map(({ metadata }) => metadata.name);
   assert.deepEqual(names.toSorted(), [
+    'signet-bundle-endpoint',
     'signet-controller-serving',
     'signet-issuer-serving',
     'signet-issuing-keys',

@@ -166,4 +166,25 @@ suite('a set of files', () => {
     assert.equal(sets().length, 0);
     assert.equal(readdirSync(root).filter((name) => name.startsWith('f')).length, 1500);
   });
+
+  test('of sets that the pod has planted, one pass removes so much, and the next ones the rest', () => {
+    const planted = Array.from({ length: 4 }, (_, at) =>
+      join(root, `..signet-${String(at).repeat(16)}`),
+    );
+    for (const path of planted) {
+      mkdirSync(path);
+      for (let index = 0; index < 400; index += 1) writeFileSync(join(path, `f${index}`), '');
+      utimesSync(path, NOW / 1000 - 60, NOW / 1000 - 60);
+    }
+    const left = () =>
+      planted.filter((path) => existsSync(path)).flatMap((path) => readdirSync(path)).length;
+    let before = left();
+    for (let pass = 1; left() > 0; pass += 1) {
+      swap(setOf(pass), NOW + pass * 60_000);
+      assert.equal(read('tls.key'), `key ${pass}`);
+      assert.ok(before - left() <= 512, `${before - left()} removed in one pass`);
+      assert.ok(left() < before, 'each pass comes further');
+      before = left();
+    }
+  });
 });

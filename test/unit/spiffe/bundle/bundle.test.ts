@@ -15,6 +15,7 @@ import { parseSpiffeBundle } from '../../../../src/spiffe/bundle/bundle-parse.ts
 import { splitCertificates } from '../../../../src/spiffe/certificate/certificate.ts';
 import { jwkThumbprint, publicJwk } from '../../../../src/spiffe/jwt-svid/jwk.ts';
 import { parseTrustDomain } from '../../../../src/spiffe/spiffe-id.ts';
+import { TestCa } from '../../../fakes/test-ca.ts';
 import {
   authorityExtensions,
   forge,
@@ -122,6 +123,7 @@ suite('left out, the rest kept', () => {
   const base64 = (der: Uint8Array) => Buffer.from(der).toString('base64');
   const weak = generateKeyPairSync('rsa', { modulusLength: 1024 });
   const okp = publicKeyOfEd25519();
+  const other = new TestCa('other.test').certificate;
   const cases: readonly [name: string, key: unknown, why: RegExp][] = [
     ['TB-07 an unknown use', { ...x509Key, use: 'wit-svid' }, /use "wit-svid" is not known/],
     ['TB-12 use in another case', { ...x509Key, use: 'X509-SVID' }, /is not known/],
@@ -134,6 +136,7 @@ suite('left out, the rest kept', () => {
     ['an x5c that is no certificate', { ...x509Key, x5c: ['AAAA'] }, /certificate: /],
     ['X5-22 an x5c that is a leaf', { ...x509Key, x5c: [base64(leaf)] }, /not a CA/],
     ['an x5c of a weak key', { ...x509Key, x5c: [base64(authority(weak))] }, /2048 to 8192/],
+    ['TB-18 an x5c of another trust domain', { ...x509Key, x5c: [base64(other)] }, /not of trust/],
     ['JW-17 a JWT key without kid', { ...jwtKey, kid: undefined }, /kid is missing/],
     ['a JWT key that is none', { ...jwtKey, x: 'AAAA' }, /key: /],
     ['text', 'key', /not a JSON object/],

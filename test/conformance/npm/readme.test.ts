@@ -1,0 +1,168 @@
+// The code of client/README.md: all of it is type-checked against the packages it names, and what a
+// reader would start with is run as it stands there.
+
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, test } from 'node:test';
+import { promisify } from 'node:util';
+import { ClaudeApi } from '../../fakes/claude-api.ts';
+import { JwtSigner } from '../../fakes/jwt-signer.ts';
+import { CLIENT_ID, startTwoAgents } from '../../integration/client/two-agents.ts';
+import { installed } from './installed.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..', '..');
+const AGENT = 'spiffe://example.org/client';
+const LIMIT_MS = 60_000;
+const execute = promisify(execFile);
+
+const blocks = readFileSync(join(ROOT, 'client/README.md'), 'utf8')
+  .split('\n```ts\n')
+  .slice(1)
+  .map((rest) => rest.slice(0, rest.indexOf('\n```')));
+
+const folder = mkdtempSync(join(tmpdir(), 'signet-readme-'));
+const agents = await startTwoAgents();
+const children: ChildProcess[] = [];
+after(async () => {
+  for (const child of children) child.kill();
+  await agents.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+await link({
+  '@signet/client': join(ROOT, 'client'),
+  '@grpc/grpc-js': join(ROOT, 'node_modules/@grpc/grpc-js'),
+  '@types/node': join(ROOT, 'node_modules/@types/node'),
+});
+writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+
+/** Packages as an application would have them. */
+async function link(ours: Readonly<Record<string, string>>): Promise<void> {
+  const theirs = join(await installed(), 'node_modules');
+  const packages = ['@anthropic-ai/sdk', '@types/pg', 'pg', 'undici'];
+  const all = {
+    ...ours,
+    ...Object.fromEntries(packages.map((name) => [name, join(theirs, name)])),
+  };
+  for (const [name, target] of Object.entries(all)) {
+    const path = join(folder, 'node_modules', name);
+    mkdirSync(dirname(path), { recursive: true });
+    symlinkSync(target, path);
+  }
+}
+
+function blockWith(text: string): string {
+  const [block, ...more] = blocks.filter((one) => one.includes(text));
+  assert.ok(block !== undefined && more.length === 0, text);
+  return block;
+}
+
+/** Lines of code without imports. */
+function linesOf(block: string): number {
+  return block.split('\n').filter((line) => line !== '' && !line.startsWith('import')).length;
+}
+
+function write(name: string, code: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, code);
+  return path;
+}
+
+test('every block is well typed against the packages it names', async () => {
+  assert.ok(blocks.length >= 6);
+  const files = blocks.map((block, index) => write(`block-${index}.ts`, `${block}\nexport {};\n`));
+  const { compilerOptions } = JSON.parse(readFileSync(join(ROOT, 'tsconfig.json'), 'utf8')) as {
+    readonly compilerOptions: object;
+  };
+  const unused = { noUnusedLocals: false };
+  write(
+    'tsconfig.json',
+    JSON.stringify({ compilerOptions: { ...compilerOptions, ...unused }, files }),
+  );
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+  try {
+    await execute(process.execPath, [tsc, '-p', folder], { timeout: LIMIT_MS });
+  } catch (thrown) {
+    assert.fail(String((thrown as { readonly stdout?: string }).stdout ?? thrown));
+  }
+});
+
+test('two agents: ten lines, run as they stand', async () => {
+  const server = blockWith('createHttpsServer({');
+  const client = blockWith("await fetch('https://localhost:8443/')");
+  assert.ok(linesOf(server) <= 10 && linesOf(client) <= 10);
+  const port = 20_000 + (process.pid % 20_000);
+  // Another test may have the port of the text.
+  const at = (code: string) => code.replace('8443', String(port));
+  const running = start(write('server.ts', at(server)), agents.server.api.address);
+  await listening(port, running);
+  const { stdout } = await runToEnd(write('client.ts', at(client)), agents.client.api.address);
+  assert.equal(stdout, `hello ${CLIENT_ID}\n`);
+});
+
+test('a Claude call: run as it stands, but for where the API is', async () => {
+  const block = blockWith('new Anthropic(');
+  assert.ok(linesOf(block) <= 6);
+  const signer = new JwtSigner('key-1', 'RS256');
+  const token = await signer.token(AGENT, 'https://api.anthropic.com');
+  agents.client.api.jwtSvid = () => ({ svids: [{ spiffeId: AGENT, svid: token }] });
+  const api = new ClaudeApi(
+    {
+      id: 'fdrl_1',
+      organization: 'org-uuid',
+      serviceAccount: 'svac_1',
+      workspaces: ['default'],
+      issuer: 'https://oidc.example.org',
+      audience: 'https://api.anthropic.com',
+      subjectPrefix: AGENT,
+      maxLifeSeconds: 3600,
+      tokenLifeSeconds: 600,
+    },
+    signer,
+  );
+  await api.start();
+  try {
+    const code = block
+      .replace('...rule }', `...rule, baseUrl: '${api.url}' }`)
+      .replace('{ credentials }', `{ credentials, baseURL: '${api.url}' }`);
+    const { stdout } = await runToEnd(write('claude.ts', code), agents.client.api.address);
+    assert.match(stdout, /hello, sk-ant-oat01-1/);
+    assert.deepEqual(api.history, []);
+  } finally {
+    api.close();
+  }
+});
+
+function environment(socket: string): NodeJS.ProcessEnv {
+  return { PATH: process.env['PATH'], SPIFFE_ENDPOINT_SOCKET: socket };
+}
+
+function start(path: string, socket: string): ChildProcess {
+  const child = spawn(process.execPath, ['--conditions=source', path], {
+    env: environment(socket),
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  children.push(child);
+  return child;
+}
+
+async function runToEnd(path: string, socket: string): Promise<{ readonly stdout: string }> {
+  const args = ['--conditions=source', path];
+  return await execute(process.execPath, args, { env: environment(socket), timeout: LIMIT_MS });
+}
+
+async function listening(port: number, child: ChildProcess): Promise<void> {
+  for (let tries = 0; tries < 600 && child.exitCode === null; tries += 1) {
+    const isThere = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, 'localhost', () => resolve(true));
+      socket.once('error', () => resolve(false));
+      socket.once('connect', () => socket.destroy());
+    });
+    if (isThere) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.fail('the server did not start');
+}
