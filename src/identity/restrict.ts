@@ -39,10 +39,16 @@ export type RestrictedPod = Pick<
   'uid' | 'namespace' | 'serviceAccount' | 'nodeName' | 'owners'
 >;
 
+/** An identity of the past; without a trust level nothing that asks for one is about it. */
+export type JudgedIdentity = {
+  readonly spiffeId: SpiffeId;
+  readonly trustLevel: string | undefined;
+};
+
 /** Those that suspend one identity of a pod at a time, in milliseconds since the epoch. */
 export function suspensionsOf(
   pod: RestrictedPod,
-  identity: RestrictedIdentity,
+  identity: JudgedIdentity,
   { restrictions, now }: { restrictions: Iterable<IdentityRestriction>; now: number },
 ): readonly IdentityRestriction[] {
   return [...restrictions].filter(
@@ -61,9 +67,11 @@ export function limitsOf(
   { restrictions, now }: { restrictions: Iterable<IdentityRestriction>; now: number },
 ): Limits {
   let limits = NO_LIMITS;
+  const { spiffeId, jwtClaims } = identity;
+  const judged = { spiffeId, trustLevel: jwtClaims[TRUST_LEVEL_CLAIM] ?? '' };
   for (const restriction of restrictions) {
     if (!isInForce(restriction, now) || !matchesPod(restriction, pod)) continue;
-    if (matchesIdentity(restriction, identity)) limits = tighten(limits, restriction);
+    if (matchesIdentity(restriction, judged)) limits = tighten(limits, restriction);
   }
   return limits;
 }
@@ -92,15 +100,16 @@ export function matchesPod({ match }: IdentityRestriction, pod: RestrictedPod): 
 
 function matchesIdentity(
   { match }: IdentityRestriction,
-  { spiffeId, jwtClaims }: RestrictedIdentity,
+  { spiffeId, trustLevel }: JudgedIdentity,
 ): boolean {
   const { spiffeId: exact, spiffeIdPrefix: prefix, trustLevels, exceptTrustLevels } = match;
-  const level = jwtClaims[TRUST_LEVEL_CLAIM] ?? '';
+  const isOfLevel = (levels: readonly string[]) =>
+    trustLevel !== undefined && levels.includes(trustLevel);
   return (
     (exact === undefined || exact === spiffeId) &&
     (prefix === undefined || isAtOrBelow(spiffeId, prefix)) &&
-    (trustLevels === undefined || trustLevels.includes(level)) &&
-    (exceptTrustLevels === undefined || !exceptTrustLevels.includes(level))
+    (trustLevels === undefined || isOfLevel(trustLevels)) &&
+    (exceptTrustLevels === undefined || (trustLevel !== undefined && !isOfLevel(exceptTrustLevels)))
   );
 }
 

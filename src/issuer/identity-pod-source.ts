@@ -2,13 +2,16 @@
 // with a version; every pod carries the version of the batch that last changed its answer.
 
 import type { Clock } from '../base/clock.ts';
+import { TRUST_LEVEL_CLAIM } from '../crds/claim-names.ts';
 import type { IdentityView, ObjectChange } from '../identity/identity-view.ts';
 import { objectIn, type PodObject, textIn } from '../identity/objects.ts';
 import type { PodDecision, PodIdentity } from '../identity/pod-identity.ts';
 import { isInForce, suspensionsOf } from '../identity/restrict.ts';
+import type { Winner } from '../identity/settle.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import { isJsonObject, type JsonObject, type JsonValue, ownValue } from '../template/json-value.ts';
 import type {
+  IdentityOfEntry,
   IssuableEntry,
   IssuablePod,
   PodChange,
@@ -67,7 +70,10 @@ export class IdentityPodSource implements PodSource {
     const decision = view.decision(uid, clock.now());
     // What is not known well enough is not known at all: silence ends nothing.
     if (decision === undefined || decision.refusal === 'ViewBehind') return undefined;
-    const answer = toIssuable(decision, driverName, this.#versions.get(uid) ?? this.#version);
+    const answer = {
+      ...toIssuable(decision, driverName, this.#versions.get(uid) ?? this.#version),
+      suspended: suspendedOf(decision, view.index.pods.get(uid)?.winners ?? []),
+    };
     this.#answers.set(uid, answer);
     return answer;
   }
@@ -99,8 +105,16 @@ export class IdentityPodSource implements PodSource {
     const winner = known?.winners.find(({ entry }) => entry.policy.uid === entryId);
     // What cannot be told to be about an ID is not about it: what is about pods still is.
     const spiffeId = (certificate.spiffeId ?? winner?.entry.spiffeId ?? '') as SpiffeId;
-    const identity = { spiffeId, jwtClaims: winner?.entry.jwtClaims ?? {} };
-    const pod = known?.object ?? { uid: podUid, namespace, serviceAccount, nodeName, owners: [] };
+    // By the entry now, like the pod itself; as issued where there is none. What is known of neither
+    // is not judged by its level while the pod is there: it may get its entry back.
+    const claims = winner?.entry.jwtClaims;
+    const trustLevel =
+      claims === undefined
+        ? (certificate.trustLevel ?? (known === undefined ? '' : undefined))
+        : (claims[TRUST_LEVEL_CLAIM] ?? '');
+    const identity = { spiffeId, trustLevel };
+    const { owners = [] } = certificate;
+    const pod = known?.object ?? { uid: podUid, namespace, serviceAccount, nodeName, owners };
     const question = { restrictions: view.restrictions.all, now: clock.now() };
     return suspensionsOf(pod, identity, question).map(({ name, until }) => ({
       name,
@@ -179,10 +193,22 @@ function toIssuable(decision: PodDecision, driverName: string, version: bigint):
     deletionRequestedAt: pod.deletionRequestedAt,
     deletionGraceSeconds: pod.deletionGraceSeconds,
     version,
+    owners: pod.owners,
     entries: decision.identities.map(toEntry),
     refusal: decision.refusal,
     volumes: volumesOf(pod, driverName),
   };
+}
+
+function suspendedOf(
+  { identities }: PodDecision,
+  winners: readonly Winner[],
+): readonly IdentityOfEntry[] {
+  return winners
+    .filter(({ entry }) => !identities.some(({ policyUid }) => policyUid === entry.policy.uid))
+    .map(({ entry: { policy, spiffeId, jwtClaims } }) => {
+      return { entryId: policy.uid, spiffeId, jwtClaims };
+    });
 }
 
 function toEntry(identity: PodIdentity): IssuableEntry {

@@ -2,6 +2,7 @@
 // implements this; the issuer asks anew for every signature.
 
 import type { LabelSelector } from '../crds/label-selector.ts';
+import type { OwnerReference } from '../identity/objects.ts';
 import type { Bundle } from '../spiffe/bundle/bundle.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
 
@@ -37,6 +38,8 @@ export type IssuableEntry = {
   readonly limits: EntryLimits;
 };
 
+export type IdentityOfEntry = Pick<IssuableEntry, 'entryId' | 'spiffeId' | 'jwtClaims'>;
+
 export type IssuablePod = {
   readonly uid: string;
   readonly namespace: string;
@@ -51,6 +54,10 @@ export type IssuablePod = {
   readonly version: bigint;
   /** In order of preference; what is suspended is left out. */
   readonly entries: readonly IssuableEntry[];
+  /** What is left out for that; default: none. */
+  readonly suspended?: readonly IdentityOfEntry[];
+  /** Default: none. */
+  readonly owners?: readonly OwnerReference[];
   /** Reason constant when there are no entries. */
   readonly refusal: string;
   /** The pod's volumes of our driver. */
@@ -76,6 +83,9 @@ export type RestrictedCertificate = {
   readonly serviceAccount: string;
   /** Undefined: that of the entry now. */
   readonly spiffeId?: string;
+  /** For when the pod is gone: its owners, and the claim agent_trust_level of the entry, or ''. */
+  readonly owners?: readonly OwnerReference[];
+  readonly trustLevel?: string;
 };
 
 export type Suspension = {

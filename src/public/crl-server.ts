@@ -31,11 +31,18 @@ const MAX_PER_ADDRESS = 64;
 /** Answers until aborted; rejects when it cannot listen. */
 export async function serveCrls(options: CrlServerOptions, signal: AbortSignal): Promise<void> {
   const { address, crls, onListening } = options;
+  let kept: Kept | undefined;
+  const documents = (): Documents | undefined => {
+    const { value } = crls;
+    if (value !== undefined && kept?.of !== value)
+      kept = { of: value, documents: toDocuments(value) };
+    return value && kept?.documents;
+  };
   const server = createServer(
     { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS },
     (request, response) => {
       request.resume();
-      answer(request, response, crls.value);
+      answer(request, response, documents());
     },
   );
   server.maxConnections = MAX_CONNECTIONS;
@@ -71,22 +78,14 @@ async function listen(server: Server, address: CrlServerOptions['address']): Pro
 function answer(
   { method, url = '', headers }: IncomingMessage,
   response: ServerResponse,
-  crls: readonly PublishedCrl[] | undefined,
+  documents: Documents | undefined,
 ): void {
   if (method !== 'GET' && method !== 'HEAD') return refuse(response, 405);
-  if (crls === undefined) return refuse(response, 503);
-  const found = documentAt(url, crls);
+  if (documents === undefined) return refuse(response, 503);
+  const found = documents.get(url);
   if (found === undefined) return refuse(response, 404);
-  const { type, body, thisUpdate, nextUpdate } = found;
-  const tag = `"${hash('sha256', body, 'base64url').slice(0, 22)}"`;
-  const common = {
-    etag: tag,
-    'cache-control': `public, max-age=${MAX_AGE_SECONDS}`,
-    'last-modified': new Date(thisUpdate).toUTCString(),
-    expires: new Date(nextUpdate).toUTCString(),
-    'x-content-type-options': 'nosniff',
-  };
-  if (headers['if-none-match'] === tag) {
+  const { type, body, headers: common } = found;
+  if (headers['if-none-match'] === common['etag']) {
     response.writeHead(304, common).end();
     return;
   }
@@ -94,21 +93,46 @@ function answer(
   response.end(method === 'HEAD' ? undefined : body);
 }
 
-function documentAt(url: string, crls: readonly PublishedCrl[]) {
-  if (url === COMPLETE_PATH) {
-    return {
-      type: 'application/x-pem-file',
-      body: Buffer.from(crls.map(({ crl }) => formatPemCrl(crl.der)).join('')),
-      thisUpdate: Math.max(...crls.map(({ crl }) => crl.thisUpdate)),
-      nextUpdate: Math.min(...crls.map(({ crl }) => crl.nextUpdate)),
-    };
+type Document = {
+  readonly type: string;
+  readonly body: Buffer;
+  readonly headers: Readonly<Record<string, string>>;
+};
+/** By path. */
+type Documents = ReadonlyMap<string, Document>;
+/** Made once for each set: whoever asks need not be known, and may ask often. */
+type Kept = { readonly of: readonly PublishedCrl[]; readonly documents: Documents };
+
+function toDocuments(crls: readonly PublishedCrl[]): Documents {
+  const documents = new Map<string, Document>();
+  const pem = Buffer.from(crls.map(({ crl }) => formatPemCrl(crl.der)).join(''));
+  const all = {
+    thisUpdate: Math.max(...crls.map(({ crl }) => crl.thisUpdate)),
+    nextUpdate: Math.min(...crls.map(({ crl }) => crl.nextUpdate)),
+  };
+  documents.set(COMPLETE_PATH, toDocument('application/x-pem-file', pem, all));
+  for (const { crl } of crls) {
+    const id = Buffer.from(crl.authorityKeyIdentifier).toString('hex');
+    // RFC 2585 §4.
+    const document = toDocument('application/pkix-crl', Buffer.from(crl.der), crl);
+    if (!documents.has(`/crl/${id}.crl`)) documents.set(`/crl/${id}.crl`, document);
   }
-  const [, id] = /^\/crl\/([0-9a-f]{1,64})\.crl$/.exec(url) ?? [];
-  const crl = crls
-    .map((each) => each.crl)
-    .find(({ authorityKeyIdentifier: of }) => Buffer.from(of).toString('hex') === id);
-  // RFC 2585 §4.
-  return crl && { ...crl, type: 'application/pkix-crl', body: Buffer.from(crl.der) };
+  return documents;
+}
+
+function toDocument(
+  type: string,
+  body: Buffer,
+  { thisUpdate, nextUpdate }: { readonly thisUpdate: number; readonly nextUpdate: number },
+): Document {
+  const headers = {
+    etag: `"${hash('sha256', body, 'base64url').slice(0, 22)}"`,
+    'cache-control': `public, max-age=${MAX_AGE_SECONDS}`,
+    'last-modified': new Date(thisUpdate).toUTCString(),
+    expires: new Date(nextUpdate).toUTCString(),
+    'x-content-type-options': 'nosniff',
+  };
+  return { type, body, headers };
 }
 
 function refuse(response: ServerResponse, status: number): void {

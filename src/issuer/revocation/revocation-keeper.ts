@@ -123,13 +123,15 @@ export class RevocationKeeper {
     if (!maySign() || !pods.isFresh()) return { document: before, added: [] };
     const known = pods.restrictionsKnownTo ?? pods.version;
     const isOlder = known < BigInt(before.restrictionVersion);
-    const { revoked, added, left } = nextRevoked({
+    const { revoked, added, left, unsignable } = nextRevoked({
       before: before.revoked,
       suspended: this.#scan(now),
       inForce: isOlder ? undefined : (pods.suspensions?.() ?? new Set()),
       now,
     });
     if (left > 0) log.error({ count: left }, 'No room on the revocation lists for all');
+    if (unsignable > 0)
+      log.error({ count: unsignable }, 'Left out what no revocation list can have');
     const lists = nextLists(revocation, { before: before.lists, revoked }, now);
     if (revoked === before.revoked && lists === before.lists) return { document: before, added };
     const restrictionVersion = isOlder ? before.restrictionVersion : String(known);

@@ -3,13 +3,18 @@
 // end with the suspension, and only where this view is as new as the one that wrote them.
 
 import type { RevokedCertificate } from '../../authorities/revocation-document.ts';
+import { normalSerial } from '../../spiffe/crl/crl.ts';
 import type { HeldSerial } from '../held-inventory.ts';
 import type { Suspension } from '../pod-source.ts';
 
 /** Some 600 KiB of document with its lists, of the mebibyte that an object may have. */
 export const MAX_REVOKED = 4000;
+/** Of them, for what no issuer knows to have signed: a node's word fills no list. */
+export const MAX_REPORTED = MAX_REVOKED / 2;
 /** Verifiers' clocks may be behind: an entry outlives its certificate by this. */
 const KEEP_SECONDS = 600;
+/** The end of the year 9999. */
+const MAX_SECONDS = Date.UTC(10_000, 0) / 1000 - 1;
 /** Of the restrictions of one entry that are remembered. */
 const MAX_NAMES = 8;
 
@@ -34,31 +39,49 @@ export type ListNow = {
   readonly added: readonly SuspendedCertificate[];
   /** How many had no room. */
   readonly left: number;
+  /** How many no list can have, by number or date: left out, so that one costs the others nothing. */
+  readonly unsignable: number;
 };
 
 export function nextRevoked({ before, suspended, inForce, now }: ListChange): ListNow {
   const seconds = Math.floor(now / 1000);
   const entries = new Map<string, RevokedCertificate>();
+  let unsignable = 0;
   for (const entry of before) {
     if (entry.notAfter + KEEP_SECONDS <= seconds) continue;
     const kept = withoutLifted(entry, inForce);
-    if (kept !== undefined) entries.set(entry.serial, kept);
+    if (kept === undefined) continue;
+    if (isSignable(entry) && !entries.has(entry.serial)) entries.set(entry.serial, kept);
+    else unsignable += 1;
   }
   const added: SuspendedCertificate[] = [];
   let left = 0;
-  for (const one of suspended) {
-    const { serial } = one.held;
+  let reported = [...entries.values()].filter(({ authority }) => authority === undefined).length;
+  for (const one of [...suspended].sort(ownFirst)) {
+    const { serial, isReported = false } = one.held;
     const known = entries.get(serial);
+    const isFull = entries.size >= MAX_REVOKED || (isReported && reported >= MAX_REPORTED);
     if (known !== undefined) entries.set(serial, merge(known, one));
-    else if (entries.size >= MAX_REVOKED) left += 1;
+    else if (normalSerial(serial) !== serial) unsignable += 1;
+    else if (isFull) left += 1;
     else {
       entries.set(serial, newEntry(one, seconds));
       added.push(one);
+      if (isReported) reported += 1;
     }
   }
   const after = [...entries.values()];
   const isSame = after.length === before.length && after.every((one, at) => one === before[at]);
-  return { revoked: isSame ? before : after, added, left };
+  return { revoked: isSame ? before : after, added, left, unsignable };
+}
+
+// What issuers signed themselves has its place whatever nodes say.
+function ownFirst({ held: a }: SuspendedCertificate, { held: b }: SuspendedCertificate): number {
+  return Number(a.isReported ?? false) - Number(b.isReported ?? false);
+}
+
+function isSignable({ serial, revokedAt }: RevokedCertificate): boolean {
+  return normalSerial(serial) === serial && revokedAt >= 0 && revokedAt <= MAX_SECONDS;
 }
 
 // What was revoked for good stays, whoever lifts what: its process may long be another's.

@@ -4,6 +4,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import { CodedError, type Decision, invalid, type Refused, refuse } from '../../base/errors.ts';
+import { TRUST_LEVEL_CLAIM } from '../../crds/claim-names.ts';
 import type { WorkloadKeyType } from '../../spiffe/x509-svid/workload-public-key.ts';
 import type { IssuedX509Svid } from '../../spiffe/x509-svid/x509-svid-issuer.ts';
 import type { AuditEvent, AuditLog } from '../audit-log.ts';
@@ -167,6 +168,8 @@ export class X509Signing {
         namespace: pod.namespace,
         serviceAccount: pod.serviceAccount,
         spiffeId,
+        trustLevel: entry.jwtClaims[TRUST_LEVEL_CLAIM] ?? '',
+        ...(pod.owners === undefined ? {} : { owners: pod.owners }),
         authority: signer.authorityId,
       });
       return { allowed: true, value: { pod, entry, svid, digest, serial } };

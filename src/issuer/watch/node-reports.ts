@@ -4,9 +4,11 @@
 import type { Clock } from '../../base/clock.ts';
 import { CodedError, invalid } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import type { Hello, NodeReport } from '../../transport/gen/signet/issuer_pb.ts';
+import { TRUST_LEVEL_CLAIM } from '../../crds/claim-names.ts';
+import { normalSerial } from '../../spiffe/crl/crl.ts';
+import type { HeldSvid, Hello, NodeReport } from '../../transport/gen/signet/issuer_pb.ts';
 import type { NodeCaller } from '../caller.ts';
-import type { HeldInventory } from '../held-inventory.ts';
+import type { HeldInventory, HeldSerial } from '../held-inventory.ts';
 import type { PodSource } from '../pod-source.ts';
 import type { PublishedPods } from '../policy/published-pods.ts';
 import { REASON } from '../policy/reasons.ts';
@@ -51,15 +53,45 @@ export async function acceptHello(
     throw rolledBack();
   }
   if (rollback.isRaised) throw rolledBack();
-  for (const { podUid, entryId, serial, notAfter } of hello.held) {
-    if (serial.length > MAX_SERIAL_BYTES || entryId.length > MAX_UID_LENGTH) continue;
-    const pod = pods.pod(podUid);
-    if (pod?.node !== node || serial.length === 0) continue;
-    const { namespace, serviceAccount } = pod;
-    const hex = Buffer.from(serial).toString('hex');
-    const held = { podUid, entryId, node, namespace, serviceAccount, serial: hex };
-    inventory.report({ ...held, notAfter: Number(notAfter) * 1000 }, options.clock.now());
+  let dropped = 0;
+  for (const held of hello.held) {
+    const known = toHeld(held, node, pods);
+    if (known === undefined) dropped += 1;
+    else inventory.report(known, options.clock.now());
   }
+  if (dropped > 0) log.info({ node, count: dropped }, 'A node reported serials that cannot be so');
+}
+
+// Only what a pod of this node can have: a certificate of an entry that is its own, suspended or not.
+function toHeld(
+  { podUid, entryId, serial, notAfter }: HeldSvid,
+  node: string,
+  pods: PodSource,
+): HeldSerial | undefined {
+  const number = serialOf(serial);
+  const pod = number === undefined ? undefined : pods.pod(podUid);
+  if (number === undefined || pod?.node !== node) return undefined;
+  const { namespace, serviceAccount, entries, suspended = [], owners = [] } = pod;
+  const entry = [...entries, ...suspended].find((each) => each.entryId === entryId);
+  if (entry === undefined) return undefined;
+  return {
+    podUid,
+    entryId,
+    node,
+    namespace,
+    serviceAccount,
+    owners,
+    spiffeId: entry.spiffeId,
+    trustLevel: entry.jwtClaims[TRUST_LEVEL_CLAIM] ?? '',
+    serial: number,
+    notAfter: Number(notAfter) * 1000,
+  };
+}
+
+// As lists write it. RFC 5280 §4.1.2.2: positive, at most 20 octets.
+function serialOf(octets: Uint8Array): string | undefined {
+  if (octets.length > MAX_SERIAL_BYTES + 1) return undefined;
+  return normalSerial(Buffer.from(octets).toString('hex'));
 }
 
 export function rolledBack(): CodedError {

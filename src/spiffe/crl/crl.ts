@@ -112,6 +112,16 @@ export function isRevoked(crl: TbsCrl, serialNumber: Uint8Array): boolean {
   return crl.revoked.some((entry) => Buffer.compare(entry.serialNumber, serialNumber) === 0);
 }
 
+/**
+ * A serial number, lower-case hex, as a list has it: whole octets without leading zeros. Undefined where
+ * no certificate can have it (RFC 5280 §4.1.2.2: positive, at most 20 octets).
+ */
+export function normalSerial(hex: string): string | undefined {
+  const digits = hex.replace(/^(?:00)+/, '');
+  const isOne = digits.length > 0 && digits.length <= 2 * MAX_SERIAL_OCTETS;
+  return isOne ? digits : undefined;
+}
+
 const V2 = 1;
 const MAX_SERIAL_OCTETS = 20;
 

@@ -89,3 +89,38 @@ test('each list by its issuer’s key identifier, and all together, to whoever a
   stop.abort();
   await running;
 });
+
+test('lists are made ready once for each set, however often they are asked for', async () => {
+  const { state, document } = await documents();
+  let looks = 0;
+  const counted = () =>
+    completeSet(state, document, Date.now()).map(({ crl, authority }) => ({
+      get crl() {
+        looks += 1;
+        return crl;
+      },
+      authority,
+    }));
+  const crls = new Latest<readonly PublishedCrl[]>();
+  const stop = new AbortController();
+  const listening = Promise.withResolvers<number>();
+  const address = { port: 0, host: '127.0.0.1' };
+  const running = serveCrls({ address, crls, onListening: listening.resolve }, stop.signal);
+  const origin = `http://127.0.0.1:${await listening.promise}`;
+  const get = async () => await (await fetch(`${origin}${COMPLETE_PATH}`)).text();
+  try {
+    crls.set(counted());
+    const first = await get();
+    const once = looks;
+    assert.ok(once > 0);
+    for (let count = 0; count < 5; count += 1) assert.equal(await get(), first);
+    await fetch(`${origin}/crl/00.crl`);
+    assert.equal(looks, once);
+    crls.set(counted());
+    await get();
+    assert.ok(looks > once, 'another set is another answer');
+  } finally {
+    stop.abort();
+    await running;
+  }
+});

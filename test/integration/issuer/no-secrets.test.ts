@@ -22,6 +22,7 @@ import { FakeKubelet } from '../../fakes/fake-kubelet.ts';
 import { MapPodSource, NODE, pod, TRUST_DOMAIN } from '../../unit/issuer/fixtures.ts';
 import { until } from '../node/node-harness.ts';
 
+const HOUR = 3_600_000;
 const HEADER = { metadata: { 'workload.spiffe.io': 'true' }, timeoutMs: 10_000 };
 /** Shaped like the real thing, so that no pattern needs to know it. */
 const FOREIGN_TOKEN = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.Y2FuYXJ5LWNhbmFyeS1jYW5hcnk';
@@ -197,7 +198,12 @@ test('T-30: damaged authority documents are reported, and none of their keys', a
       const before = lines.length;
       const failed = () =>
         lines.slice(before).some((line) => line.includes('Failed to keep the authorities'));
-      await until(failed, async () => await clock.advance(31_000));
+      // What can be made anew is; a key is looked at when it is to sign, which may be a day away.
+      const isOver = () => failed() || readFileSync(file, 'utf8') !== text;
+      await until(isOver, async () => {
+        await clock.advance(31_000);
+        if (!isOver()) clock.jump(HOUR);
+      });
     }
     writeFileSync(file, good);
   }

@@ -134,3 +134,55 @@ test('what a restriction took comes back when its time is over, without a furthe
   stop.abort();
   await running;
 });
+
+const OWNER = { kind: 'Job', name: 'batch', uid: 'job-uid', controller: true };
+const OWNERS = [{ kind: 'Job', name: 'batch', uid: 'job-uid', isController: true }];
+const ISSUED = {
+  podUid: 'web-uid',
+  entryId: 'policy-uid',
+  node: 'node-1',
+  namespace: 'shop',
+  serviceAccount: 'web',
+  spiffeId: 'spiffe://example.org/web',
+};
+
+function restrict(match: JsonObject): void {
+  set('IdentityRestriction', { metadata: { name: 'stop' }, spec: { match, suspend: true } });
+}
+
+const isSuspended = (change: object = {}) => source.suspending({ ...ISSUED, ...change }).length > 0;
+
+test('a certificate of a pod that is gone is judged by its owners and level as issued', () => {
+  restrict({ owner: { kind: 'Job', name: 'batch' } });
+  assert.ok(isSuspended({ owners: OWNERS }));
+  assert.ok(!isSuspended({ owners: [] }) && !isSuspended());
+  restrict({ trustLevels: ['low'] });
+  assert.ok(isSuspended({ trustLevel: 'low' }));
+  assert.ok(!isSuspended({ trustLevel: 'high' }) && !isSuspended({ trustLevel: '' }));
+  restrict({ exceptTrustLevels: ['high'] });
+  assert.ok(!isSuspended({ trustLevel: 'high' }));
+  assert.ok(isSuspended({ trustLevel: 'low' }) && isSuspended({ trustLevel: '' }));
+});
+
+test('a pod without its entry for now is judged by the level as issued, or by none', () => {
+  set('Namespace', NAMESPACE);
+  set('Pod', pod());
+  restrict({ exceptTrustLevels: ['high'] });
+  assert.ok(!isSuspended({ trustLevel: 'high' }) && !isSuspended());
+  assert.ok(isSuspended({ trustLevel: 'low' }));
+  restrict({ namespace: 'shop' });
+  assert.ok(isSuspended());
+});
+
+test('what is suspended is told apart, for certificates of it are out', () => {
+  set('Namespace', NAMESPACE);
+  set('ClusterSPIFFEID', policy('{{ .PodMeta.Name }}'));
+  const { metadata, ...rest } = pod();
+  set('Pod', { ...rest, metadata: { ...(metadata as JsonObject), ownerReferences: [OWNER] } });
+  assert.deepEqual(source.pod('web-uid')?.suspended, []);
+  assert.deepEqual(source.pod('web-uid')?.owners, OWNERS);
+  restrict({ namespace: 'shop' });
+  const [suspended, ...more] = source.pod('web-uid')?.suspended ?? [];
+  assert.deepEqual([suspended?.entryId, suspended?.spiffeId], [ISSUED.entryId, ISSUED.spiffeId]);
+  assert.deepEqual(more, []);
+});

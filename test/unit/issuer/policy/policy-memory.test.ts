@@ -76,7 +76,9 @@ test('a node’s report changes and displaces nothing that we know', () => {
   inventory.report(of('issued', 1), 0);
   inventory.report(of('over', 5), 5);
   inventory.report(of('nonsense', Number.NaN), 0);
-  for (let count = 0; count < 1000; count += 1) inventory.report(of(`r${count}`, 1e300), 0);
+  for (let count = 0; count < 1000; count += 1) {
+    inventory.report({ ...of(`r${count}`, 1e300), entryId: `e${count}` }, 0);
+  }
   const out = (now: number) => inventory.heldBy(() => true, now).map(({ serial }) => serial);
   assert.equal(out(0).length, 256);
   assert.ok(out(hour - 1).includes('issued'));
@@ -92,12 +94,36 @@ test('a node’s report makes nobody else’s certificate its own', () => {
   const owners = () => inventory.heldBy(() => true, 0).map(({ podUid }) => podUid);
   inventory.report(of('thief'), 0);
   inventory.report(of('victim'), 0);
-  assert.deepEqual(owners(), ['thief', 'victim'], 'who came first counts for nothing');
+  assert.deepEqual(owners(), [], 'who came first counts for nothing');
+  inventory.report(of('thief'), 0);
+  assert.deepEqual(owners(), []);
   inventory.prune(10);
   inventory.add(of('victim'));
   inventory.report(of('thief'), 0);
   assert.deepEqual(owners(), ['victim']);
   assert.equal(inventory.reports, 2);
+});
+
+test('what we issue to a pod is no longer what another one claimed', () => {
+  const inventory = new HeldInventory();
+  const of = (podUid: string) => ({ serial: 'aa', notAfter: 9, podUid, entryId: 'e', ...PLACE });
+  inventory.report(of('thief'), 0);
+  inventory.add(of('victim'));
+  const owners = inventory.heldBy(() => true, 0).map(({ podUid }) => podUid);
+  assert.deepEqual(owners, ['victim']);
+});
+
+test('a node names four serials of an entry, and disputed ones keep their place', () => {
+  const inventory = new HeldInventory();
+  const report = (podUid: string, serial: string, notAfter = 9) =>
+    inventory.report({ serial, notAfter, podUid, entryId: 'e', ...PLACE }, 0);
+  for (let count = 0; count < 100; count += 1) report('one', `a${count}`);
+  const out = () => inventory.heldBy(() => true, 0).map(({ serial }) => serial);
+  assert.deepEqual(out(), ['a0', 'a1', 'a2', 'a3']);
+  for (let count = 0; count < 100; count += 1) report('two', `a${count}`);
+  assert.deepEqual(out(), ['a4', 'a5', 'a6', 'a7']);
+  report('one', 'more');
+  assert.ok(!out().includes('more'));
 });
 
 test('ten a second with a burst of fifty, each key for itself', async () => {

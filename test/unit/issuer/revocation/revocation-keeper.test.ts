@@ -217,6 +217,20 @@ test('a new intermediate has its list before the set is shown again', async () =
   assert.equal(onRoots.length, 1, 'the revoked intermediate, by its root');
 });
 
+test('what a node lies about its serials stops no list', async () => {
+  const replica = await start();
+  const now = world.clock.now();
+  const of = { podUid: 'pod-uid', node: NODE, namespace: 'city', serviceAccount: 'agent' };
+  for (const serial of ['00', '01', '0001', 'ff'.repeat(21)]) {
+    replica.inventory.report({ serial, entryId: serial, notAfter: now + HOUR, ...of }, now);
+  }
+  issue(replica, '0a');
+  replica.pods.restrict('stop', true);
+  replica.keeper.podChanged();
+  await world.clock.advance(0);
+  assert.deepEqual(revokedBy(replica), ['01', '0a']);
+});
+
 test('while nothing may be signed nothing is', async () => {
   const replica = await start();
   replica.mayGoOn = false;

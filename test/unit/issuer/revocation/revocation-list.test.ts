@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import type { RevokedCertificate } from '../../../../src/authorities/revocation-document.ts';
 import type { HeldSerial } from '../../../../src/issuer/held-inventory.ts';
 import {
+  MAX_REPORTED,
   MAX_REVOKED,
   nextRevoked,
   type SuspendedCertificate,
@@ -98,7 +99,7 @@ test('what another replica learnt of the signer is kept', () => {
 
 test('the list is bounded, and says what had no room', () => {
   const many = Array.from({ length: MAX_REVOKED + 7 }, (_, index) =>
-    suspended(index.toString(16).padStart(4, '0'), by('all', true)),
+    suspended((index + 0x1000).toString(16), by('all', true)),
   );
   const { revoked, left } = next([], many, new Set(['all']));
   assert.equal(revoked.length, MAX_REVOKED);
@@ -107,4 +108,39 @@ test('the list is bounded, and says what had no room', () => {
   const wide = next([], [suspended('aa', ...names)]).revoked;
   assert.equal(wide[0]?.by.length, 8);
   assert.equal(next(wide, [suspended('aa', ...names)]).revoked, wide);
+});
+
+test('what only nodes say fills half of the list at most, after what issuers know', () => {
+  const reported = Array.from({ length: MAX_REVOKED }, (_, index): SuspendedCertificate => {
+    const { authority: _unknown, ...rest } = held((index + 0x1000).toString(16));
+    return { held: { ...rest, isReported: true }, by: [by('all', true)] };
+  });
+  const own = suspended('ffff', by('all', true));
+  const first = next([], [...reported, own], new Set(['all']));
+  assert.equal(first.revoked.length, MAX_REPORTED + 1);
+  assert.equal(first.revoked[0]?.serial, 'ffff');
+  assert.equal(first.left, MAX_REVOKED - MAX_REPORTED);
+  const second = next(first.revoked, reported, new Set(['all']));
+  assert.equal(second.revoked, first.revoked, 'nor do they with every look');
+});
+
+test('an entry that no list can have is left out, and costs the others nothing', () => {
+  const wrong = ['00', '0000', '0001', 'aa'.repeat(21)];
+  const of = [...wrong, '01', '80'].map((serial) => suspended(serial, by('a', true)));
+  const { revoked, unsignable } = next([], of, new Set(['a']));
+  assert.deepEqual(
+    revoked.map(({ serial }) => serial),
+    ['01', '80'],
+  );
+  assert.equal(unsignable, 4);
+  const [good = assert.fail()] = revoked;
+  const written = [
+    ...wrong.map((serial) => ({ ...good, serial })),
+    { ...good, serial: '05', revokedAt: -1 },
+    { ...good, serial: '06', revokedAt: Number.MAX_SAFE_INTEGER },
+    good,
+    { ...good },
+  ];
+  const cleaned = next(written, [], new Set(['a']));
+  assert.deepEqual(cleaned.revoked, [good], 'one that was written down before is taken off');
 });

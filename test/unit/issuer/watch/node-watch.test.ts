@@ -263,7 +263,7 @@ test('serials held are believed for pods of this node only', async () => {
   pods.set(pod({ uid: 'elsewhere', node: 'node-2' }));
   const held = (podUid: string) => ({
     podUid,
-    entryId: 'e',
+    entryId: 'policy-uid',
     serial: Uint8Array.of(1, 2),
     notAfter: BigInt(Math.floor(clock.now() / 1000) + 60),
   });
@@ -336,7 +336,7 @@ test('what a hello says is held is kept only when it can be true', async () => {
   const held = (change: object) => {
     return {
       podUid: 'pod-uid',
-      entryId: 'e',
+      entryId: 'policy-uid',
       serial: Uint8Array.of(1),
       notAfter: 1n << 40n,
       ...change,
