@@ -57,7 +57,7 @@ export function nextRevoked({ before, suspended, inForce, now }: ListChange): Li
   const added: SuspendedCertificate[] = [];
   let left = 0;
   let reported = [...entries.values()].filter(({ authority }) => authority === undefined).length;
-  for (const one of [...suspended].sort(ownFirst)) {
+  for (const one of suspended.toSorted(ownFirst)) {
     const { serial, isReported = false } = one.held;
     const known = entries.get(serial);
     const isFull = entries.size >= MAX_REVOKED || (isReported && reported >= MAX_REPORTED);
