@@ -150,7 +150,7 @@ suite('manifests of others', () => {
     });
   }
 
-  test('static entries and federated trust domains are kept, with a status that says so', async () => {
+  test('what no pod can decide, and peers that are not there, are kept with a status that says so', async () => {
     const entry = object('ClusterStaticEntry', 'static-entry', {
       spiffeID: `spiffe://${TRUST_DOMAIN}/static-spiffe-id`,
       parentID: `spiffe://${TRUST_DOMAIN}/static-parent-id`,
@@ -181,7 +181,8 @@ suite('manifests of others', () => {
       for (const each of applied) {
         const { status } = await reported(each, ({ status }) => status?.conditions !== undefined);
         const ready = status?.conditions?.find(({ type }) => type === 'Ready');
-        assert.deepEqual([ready?.status, ready?.reason], ['False', 'NotServed']);
+        const reason = each.kind === 'ClusterStaticEntry' ? 'Unsupported' : 'NoBundle';
+        assert.deepEqual([ready?.status, ready?.reason], ['False', reason]);
       }
     });
     const bare = { ...(web['spec'] as object), bundleEndpointProfile: 'https_web' };
