@@ -2,6 +2,7 @@
 // and nothing is granted that was not used. Runs after all others, so that everything has happened.
 
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { before, suite, test } from 'node:test';
 import { attached } from './lib/attached.ts';
 import type { AuditEntry } from './lib/audit-log.ts';
@@ -22,6 +23,7 @@ const PREFIX = `system:serviceaccount:${SIGNET_NAMESPACE}:`;
 const UNUSED: ReadonlyMap<string, string> = new Map([
   ['signet-controller patch events', 'only for an event that comes again'],
   ['signet-controller create configmaps signet-bundle', 'only when somebody took it away'],
+  ['signet-controller create configmaps signet-federated-bundles', 'the same'],
 ]);
 /** Asked and refused on purpose, with the reason. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
@@ -53,6 +55,22 @@ type Grant = {
   readonly name: string | undefined;
 };
 
+/** A trust domain whose endpoint nobody has, and whose bundle is stored all the same. */
+const partner = (): KubeObject => ({
+  apiVersion: 'spire.spiffe.io/v1alpha1',
+  kind: 'ClusterFederatedTrustDomain',
+  metadata: { name: 'rbac-partner' },
+  spec: {
+    trustDomain: 'rbac-partner.test',
+    bundleEndpointURL: 'https://rbac-partner.test/bundle',
+    bundleEndpointProfile: { type: 'https_web' },
+    trustDomainBundle: JSON.stringify({
+      keys: [{ ...PARTNER_KEY.export({ format: 'jwk' }), use: 'jwt-svid', kid: 'one' }],
+    }),
+  },
+});
+const PARTNER_KEY = generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).publicKey;
+
 suite('what the accounts may do', () => {
   let entries: readonly AuditEntry[] = [];
   before(async () => {
@@ -62,16 +80,20 @@ suite('what the accounts may do', () => {
       podSelector: { matchLabels: { 'rbac-wide': 'true' } },
       autoPopulateDNSNames: true,
     });
-    await cluster.api.apply(wide);
+    await cluster.api.apply(wide, partner());
     entries = await until('use of everything for policies', () => {
       const seen = cluster.audit().filter(({ user }) => accountOf(user) !== undefined);
       const has = (account: string): boolean =>
         WIDE.every((resource) =>
           seen.some((entry) => entry.user === PREFIX + account && entry.resource === resource),
         );
-      return has('signet-issuer') && has('signet-controller') ? seen : undefined;
+      const hasStored = seen.some(
+        ({ verb, name }) => verb === 'patch' && name === 'signet-federated-bundles',
+      );
+      return hasStored && has('signet-issuer') && has('signet-controller') ? seen : undefined;
     });
     await remove(cluster, wide);
+    await remove(cluster, partner());
   });
 
   test('the record is of a run in which they worked', () => {

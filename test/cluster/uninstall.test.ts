@@ -25,6 +25,7 @@ const CRDS = [
 ];
 const KEPT = [
   'ConfigMap signet-authority-state',
+  'ConfigMap signet-federated-bundles',
   'ConfigMap signet-issuer-ca',
   'ConfigMap signet-revocations',
   ...CRDS,
@@ -36,8 +37,8 @@ const KEPT = [
 ];
 /** Of the documentation, word for word. */
 const BE_RID = [
-  'delete secret signet-root-key signet-standby-root-key signet-serving-keys signet-issuing-keys signet-issuer-serving signet-controller-serving --ignore-not-found',
-  'delete configmap signet-authority-state signet-issuer-ca signet-bundle signet-revocations --ignore-not-found',
+  'delete secret signet-root-key signet-standby-root-key signet-serving-keys signet-issuing-keys signet-issuer-serving signet-controller-serving signet-bundle-endpoint --ignore-not-found',
+  'delete configmap signet-authority-state signet-issuer-ca signet-bundle signet-federated-bundles signet-revocations --ignore-not-found',
   'delete lease/signet-controller pod/signet-check --ignore-not-found',
   'delete crd identityrestrictions.signet.dev clusterspiffeids.spire.spiffe.io clusterstaticentries.spire.spiffe.io clusterfederatedtrustdomains.spire.spiffe.io',
 ];
