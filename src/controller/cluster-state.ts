@@ -9,6 +9,7 @@ import { MAX_STALL_MS } from '../cluster-view/view-freshness.ts';
 import { IdentityView, type ObjectChange } from '../identity/identity-view.ts';
 import type { IdentitySettings } from '../identity/settings.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
+import { metadataText } from '../kube/object-key.ts';
 import type { JsonObject } from '../template/json-value.ts';
 import type { NamespaceLabels } from '../webhook/server/namespace-labels.ts';
 
@@ -61,6 +62,18 @@ export class ClusterState implements NamespaceLabels {
   get isFresh(): boolean {
     const age = this.#clock.now() - this.#view.progressAt;
     return this.#view.isReady && age >= 0 && age < MAX_STALL_MS;
+  }
+
+  /** Whether an object of our kinds is still the one of its name; of other kinds, yes. */
+  isCurrent({ kind, name, uid }: { kind: string; name: string; uid: string }): boolean {
+    const objects = {
+      ClusterSPIFFEID: this.policies,
+      ClusterStaticEntry: this.staticEntries,
+      IdentityRestriction: this.restrictions,
+    }[kind];
+    if (objects === undefined) return true;
+    const object = objects.get(name);
+    return object !== undefined && metadataText(object, 'uid') === uid;
   }
 
   labelsOf(namespace: string): JsonObject | undefined {

@@ -52,6 +52,7 @@ export async function lead(options: LeaderOptions, signal: AbortSignal): Promise
     log,
     fieldManager: FIELD_MANAGER,
     adopts,
+    isCurrent: (target) => context.state.isCurrent(target),
     onForeign: (target) => {
       conflicts.add(target.path);
       const message = 'Another manager owns fields of the status: not written without --adopt';

@@ -15,7 +15,7 @@ export type StatusTarget = {
   readonly apiVersion: string;
   readonly kind: string;
   readonly name: string;
-  /** An object of the same name that came after is not written. */
+  /** An object of the same name that came after is another one. API servers do not always check. */
   readonly uid: string;
   /** Of the object, without `/status`. */
   readonly path: string;
@@ -32,6 +32,8 @@ export type StatusWriterOptions = {
   readonly fieldManager: string;
   /** Whether to take fields over from another owner. */
   readonly adopts?: boolean;
+  /** Whether the object is still the one of its name, as far as is known; default: always. */
+  readonly isCurrent?: (target: StatusTarget) => boolean;
   /** Told of an object where another manager owns what we would write. */
   readonly onForeign?: (target: StatusTarget) => void;
 };
@@ -97,6 +99,8 @@ export class StatusWriter {
     const wait =
       (this.#triedAt.get(key) ?? Number.NEGATIVE_INFINITY) + WRITE_EVERY_MS - clock.now();
     if (wait > 0) return { requeueMs: Math.min(wait, WRITE_EVERY_MS) };
+    // Of custom resources an API server takes a status whatever UID comes with it.
+    if (this.#options.isCurrent?.(wish.target) === false) return undefined;
     this.#triedAt.set(key, clock.now());
     try {
       const version = versionOf(await this.#apply(wish, signal));

@@ -10,15 +10,18 @@ let writer: StatusWriter;
 let running: Promise<void>;
 let foreign: string[];
 let target: StatusTarget;
+let isCurrent: boolean;
 
 beforeEach(async () => {
   kube = await KubeHarness.start();
   foreign = [];
+  isCurrent = true;
   writer = new StatusWriter({
     client: kube.client,
     clock: kube.clock,
     log: kube.log,
     fieldManager: 'signet-controller',
+    isCurrent: () => isCurrent,
     onForeign: ({ name }) => foreign.push(name),
   });
   running = writer.run(kube.signal);
@@ -165,4 +168,16 @@ test('an object that is gone is left alone, its successor is written anew', asyn
   assert.deepEqual(stored().status, {});
   writer.set({ ...target, uid: metadata.uid ?? '' }, { n: 1 });
   await kube.until(() => stored().status['n'] === 1, 1000);
+});
+
+test('what was to be said of an object that is gone is not said of the next one of its name', async () => {
+  writer.set(target, { stats: { a: 1 } });
+  await kube.until(() => writes().length === 1);
+  writer.set(target, { stats: { a: 2 } });
+  isCurrent = false;
+  await minutes(2);
+  assert.equal(writes().length, 1);
+  isCurrent = true;
+  writer.set(target, { stats: { a: 3 } });
+  await kube.until(() => writes().length === 2);
 });
