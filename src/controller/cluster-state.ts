@@ -66,11 +66,7 @@ export class ClusterState implements NamespaceLabels {
 
   /** Whether an object of our kinds is still the one of its name; of other kinds, yes. */
   isCurrent({ kind, name, uid }: { kind: string; name: string; uid: string }): boolean {
-    const objects = {
-      ClusterSPIFFEID: this.policies,
-      ClusterStaticEntry: this.staticEntries,
-      IdentityRestriction: this.restrictions,
-    }[kind];
+    const objects = this.#objectsOf(kind);
     if (objects === undefined) return true;
     const object = objects.get(name);
     return object !== undefined && metadataText(object, 'uid') === uid;
@@ -95,9 +91,9 @@ export class ClusterState implements NamespaceLabels {
     for (const change of changes) {
       const errors = this.identities.apply(change);
       const { kind, name, object } = change;
-      if (kind === 'ClusterSPIFFEID') keep(this.policies, name, object);
-      if (kind === 'ClusterStaticEntry') keep(this.staticEntries, name, object);
-      if (kind === 'IdentityRestriction') keep(this.restrictions, name, object);
+      const objects = this.#objectsOf(kind);
+      if (object === undefined) objects?.delete(name);
+      else objects?.set(name, object);
       if (errors.length > 0) {
         this.#log.debug({ path: `${kind}/${name}`, message: errors.join('; ') }, 'A bad object');
       }
@@ -107,9 +103,17 @@ export class ClusterState implements NamespaceLabels {
     this.#version += 1n;
     this.changed.set(true);
   }
-}
 
-function keep(objects: Map<string, JsonObject>, name: string, object: JsonObject | undefined) {
-  if (object === undefined) objects.delete(name);
-  else objects.set(name, object);
+  #objectsOf(kind: string): Map<string, JsonObject> | undefined {
+    switch (kind) {
+      case 'ClusterSPIFFEID':
+        return this.policies;
+      case 'ClusterStaticEntry':
+        return this.staticEntries;
+      case 'IdentityRestriction':
+        return this.restrictions;
+      default:
+        return undefined;
+    }
+  }
 }
