@@ -4,7 +4,7 @@ import { files } from './files.ts';
 import { get } from './get.ts';
 import { issuer } from './issuer.ts';
 import { knock } from './knock.ts';
-import { call, serve } from './mutual-tls.ts';
+import { call, errand, serve } from './mutual-tls.ts';
 import { oidc } from './oidc.ts';
 import { once } from './once.ts';
 import { emit } from './output.ts';
@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   once,
   serve,
   call,
+  errand,
   watch,
   knock,
   /** Waits to be ended. */
