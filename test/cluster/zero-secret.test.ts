@@ -3,6 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { type Line, parseLines } from './lib/agent-pod.ts';
 import { attached } from './lib/attached.ts';
@@ -10,7 +12,7 @@ import { until } from './lib/commands.ts';
 import { forgedTokens } from './lib/forged-tokens.ts';
 import { objectPath, type Pod } from './lib/kube-object.ts';
 import type { LineFeed } from './lib/line-feed.ts';
-import { longLivedSecrets } from './lib/secret-scan.ts';
+import { filesOf, longLivedSecrets } from './lib/secret-scan.ts';
 import {
   AGENTS,
   BACKENDS,
@@ -29,12 +31,12 @@ const refused = (step: string) => (line: Line) =>
   line['step'] === step && line['error'] !== undefined;
 
 suite('an agent with nothing but its identity', () => {
-  let example: ZeroSecretExample;
+  const example = new ZeroSecretExample(cluster);
   let pod: Pod;
   let agent: LineFeed;
 
   before(async () => {
-    example = await ZeroSecretExample.start(cluster);
+    await example.start();
     pod = await example.pod(AGENTS, 'researcher');
     agent = example.follow(pod);
     // Servers may take their first seconds.
@@ -68,23 +70,33 @@ suite('an agent with nothing but its identity', () => {
     assert.equal(agent.lines.some(good('other-bucket')), false);
   });
 
+  test('writes its counts to Prometheus, which takes them from this SPIFFE ID alone', async () => {
+    const query = 'agent_steps_total{job="researcher"}';
+    const counted = await until(
+      'a count in Prometheus',
+      async () => (await askPrometheus(pod, query)).found,
+      { timeoutMs: LONG_MS, everyMs: 500 },
+    );
+    assert.ok(Number(counted) > 0);
+    // A member of the trust domain that is not listed: no handshake.
+    const other = await askPrometheus(await example.pod(BACKENDS, 'openbao'), query);
+    assert.equal(other.found, undefined);
+    assert.match(other.error, /alert|reset/i);
+  });
+
   test('has no long-lived secret in its environment, files and mappings', async () => {
-    const uid = pod.metadata.uid ?? '';
-    assert.deepEqual(longLivedSecrets(uid), []);
-    // One that is planted is found.
-    const key = `sk-ant-api03-${'a1'.repeat(20)}`;
-    const at = `${AGENTS}/${pod.metadata.name ?? ''}`;
-    const planted = ['sh', '-c', `echo "api_key: ${key}" >/tmp/config.yaml`];
-    assert.equal((await cluster.kubectl.exec(at, planted)).status, 0);
-    const what = 'key of the Claude API';
-    assert.deepEqual(longLivedSecrets(uid), [{ where: '/tmp/config.yaml', what }]);
-    assert.equal((await cluster.kubectl.exec(at, ['rm', '/tmp/config.yaml'])).status, 0);
+    // One that is planted is found, and nothing else.
+    const file = join(filesOf(pod), '../tmp/config.yaml');
+    writeFileSync(file, `api_key: sk-ant-api03-${'a1'.repeat(20)}\n`);
+    const found = longLivedSecrets(pod);
+    rmSync(file);
+    assert.deepEqual(found, [{ where: '/tmp/config.yaml', what: 'key of the Claude API' }]);
   });
 
   test('answers the agent that its access policy names, for what it may', async () => {
     const editor = example.follow(await example.pod(AGENTS, 'editor'));
-    const read = await editor.next(good('read'), LONG_MS);
-    assert.equal(read['answer'], 'The traffic was looked at.');
+    const isReport = ({ answer }: Line) => answer === 'The traffic was looked at.';
+    await editor.next((line) => good('read')(line) && isReport(line), LONG_MS);
     const deleted = await editor.next(refused('delete'));
     assert.match(String(deleted['error']), /^403: .*NoRule/);
     const asked = agent.lines.filter(({ step }) => step === 'asked');
@@ -95,24 +107,25 @@ suite('an agent with nothing but its identity', () => {
     const intern = await example.startAs('intern', 'researcher');
     const stranger = example.follow(intern);
     const why: Readonly<Record<string, RegExp>> = {
-      secrets: /sub claim does not match/,
+      secrets: /invalid subject \(sub\) claim/,
       'secrets-by-certificate': /OpenBao: .*invalid certificate|no chain matching/,
       model: /401|authentication/,
       notes: /certificate authentication failed for user "researcher"/,
       reports: /denied/i,
     };
-    for (const step of STEPS) {
-      assert.match(
-        String((await stranger.next(refused(step), LONG_MS))['error']),
-        why[step] ?? /$^/,
+    try {
+      for (const step of STEPS) {
+        const { error } = await stranger.next(refused(step), LONG_MS);
+        assert.match(String(error), why[step] ?? /$^/);
+      }
+      assert.equal(
+        STEPS.map(good).some((isGood) => stranger.lines.some(isGood)),
+        false,
       );
+      assert.ok((await example.refusals()).includes('match_subject_prefix'));
+    } finally {
+      await example.remove(intern);
     }
-    assert.equal(
-      STEPS.some((step) => stranger.lines.some(good(step))),
-      false,
-    );
-    assert.ok((await example.refusals()).includes('match_subject_prefix'));
-    await example.remove(intern);
     const reader = example.follow(await example.startAs('reader', 'editor'));
     assert.match(String((await reader.next(refused('read'), LONG_MS))['error']), /^403: .*NoRule/);
   });
@@ -155,6 +168,23 @@ suite('an agent with nothing but its identity', () => {
     const isNew = (line: Line) => good('notes')(line) && line['client_serial'] !== before;
     assert.equal((await agent.next(isNew, LONG_MS))['author'], 'researcher');
   });
+
+  /** The value of the first series, asked for with a pod's own certificate. */
+  async function askPrometheus(
+    as: Pod,
+    query: string,
+  ): Promise<{ readonly found: string | undefined; readonly error: string }> {
+    const { status } = await example.pod(BACKENDS, 'prometheus');
+    const name = 'prometheus.backends.svc';
+    const script = `exec curl -sS --get --resolve ${name}:9090:${status?.podIP ?? ''} \
+      --cert tls.crt --key tls.key --cacert ca.crt \
+      --data-urlencode 'query=${query}' https://${name}:9090/api/v1/query`;
+    const ran = await cluster.nodes[0]?.exec(['sh', '-c', `cd ${filesOf(as)} && ${script}`]);
+    const answer = JSON.parse(ran?.stdout === '' ? '{}' : (ran?.stdout ?? '{}')) as {
+      readonly data?: { readonly result: readonly { readonly value: readonly [number, string] }[] };
+    };
+    return { found: answer.data?.result[0]?.value[1], error: ran?.stderr ?? '' };
+  }
 
   /** What the server shows to anybody, before it asks who that is. */
   async function shownByPostgres(): Promise<X509Certificate> {

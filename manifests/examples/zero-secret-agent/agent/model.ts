@@ -7,7 +7,7 @@ const claude = new Anthropic();
 
 export async function think(question: string): Promise<string> {
   const { content } = await claude.messages.create({
-    model: 'claude-sonnet-4-5',
+    model: 'claude-sonnet-5',
     max_tokens: 256,
     messages: [{ role: 'user', content: question }],
   });
