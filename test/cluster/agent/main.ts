@@ -3,6 +3,7 @@
 import { claudeApi, exchange } from './claude-api.ts';
 import { files } from './files.ts';
 import { get } from './get.ts';
+import { hold } from './hold.ts';
 import { issuer } from './issuer.ts';
 import { knock } from './knock.ts';
 import { call, serve } from './mutual-tls.ts';
@@ -18,6 +19,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   exchange,
   files,
   get,
+  hold,
   issuer,
   oidc,
   once,
