@@ -63,6 +63,19 @@ suite('an agent with nothing but its identity', () => {
     assert.deepEqual([line['author'], line['client_dn']], ['researcher', '/CN=researcher.agents']);
   });
 
+  test('reaches PostgreSQL by psql, which knows nothing of identities', async () => {
+    const counted = await until(
+      'what psql says',
+      async () => {
+        const job = await example.pod(AGENTS, 'count-notes');
+        return job.status?.phase === 'Succeeded' ? job : undefined;
+      },
+      { timeoutMs: LONG_MS, everyMs: 500 },
+    );
+    const at = `${AGENTS}/${counted.metadata.name ?? ''}`;
+    assert.match(await cluster.kubectl.logs(at), /^\d+$/m);
+  });
+
   test('stores reports by the AWS SDK where its role may, and nowhere else', async () => {
     assert.match(String((await agent.next(good('reports')))['tag']), /^"[0-9a-f]{32}"$/);
     const other = await agent.next(refused('other-bucket'));
