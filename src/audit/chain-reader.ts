@@ -104,7 +104,12 @@ export class ChainReader {
     const { chain, trustDomain, replica, at, key, signature } = fields;
     const covered = sequence - 1;
     const checkpoint = readCheckpoint({
-      ...{ trustDomain, replica, chain, at, key, signature },
+      trustDomain,
+      replica,
+      chain,
+      at,
+      key,
+      signature,
       sequence: covered,
       hash: previous,
     });

@@ -23,29 +23,34 @@ const FLAGS = {
   help: { type: 'boolean', help: 'print this' },
 } as const satisfies FlagSpecs;
 
-const USAGE = `usage: signet audit VERB FILE… [flags]
+const USAGE = `usage: signet audit VERB FILE… | --cluster | --run-dir DIR [flags]
 
   verify    say whether audit logs are whole; 1 when they are not
   query     print the events that match; 1 when there is none
 
-A FILE of - is standard input. Give all files of all replicas at once.`;
+A FILE of - is standard input. Give all files of all replicas at once, and by --anchor
+the Lease as it was before they were collected.`;
 
 export const auditCommand: Command = async (args, context) => {
   const { out, err } = context;
   const { flags, positionals } = parseFlags(args, FLAGS);
   const [verb, ...given] = positionals;
   const directory = flags['run-dir'];
-  const paths = directory === undefined ? given : [...filesOfRun(directory), ...given];
-  const isCall = (verb === 'verify' || verb === 'query') && paths.length > 0;
+  const paths = directory === undefined ? given : filesOfRun(directory);
+  const places = [flags.cluster, directory !== undefined, given.length > 0].filter(Boolean);
+  const isCall = (verb === 'verify' || verb === 'query') && places.length === 1;
   if (flags.help || !isCall) {
     (flags.help ? out : err)(flagsHelp(USAGE, FLAGS));
     return flags.help ? 0 : 2;
   }
   if (paths.includes('-') && paths.length > 1) throw invalid('-: not together with other files');
   const since = timeOf('since', flags.since);
-  const inputs = paths.map((name) => ({ name, lines: () => readLines(name) }));
+  // Before the lines: what is kept of them must not be newer than they are.
+  const evidence = await readEvidence(flags, context);
+  const files = paths.map((name) => ({ name, lines: () => readLines(name) }));
+  const inputs = evidence.inputs ?? files;
   if (verb === 'verify') {
-    const { anchors, authorities, malformed } = await readEvidence(flags, context);
+    const { anchors, authorities, malformed } = evidence;
     const isPartial = flags.partial;
     const report = verifyAudit({ inputs, anchors, authorities, since, isPartial });
     const ok = report.ok && malformed.length === 0;

@@ -158,7 +158,12 @@ function compose(options: ControllerProcessOptions) {
   const trail: AuditTrail | undefined =
     audit === undefined ? undefined : controllerTrail({ ...from, audit, clock, log });
   const context: ControllerContext = {
-    ...{ client, clock, log, namespace, driverName, state },
+    client,
+    clock,
+    log,
+    namespace,
+    driverName,
+    state,
     ...(trail === undefined ? {} : { audit: trail }),
   };
   const authorities = new PublicAuthorities({

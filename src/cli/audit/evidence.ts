@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import { AUDIT_LEASE, anchorsIn } from '../../audit/audit-anchor.ts';
 import { setAside } from '../../audit/audit-files.ts';
 import type { Checkpoint } from '../../audit/checkpoint.ts';
+import type { AuditInput } from '../../audit/verify-audit.ts';
 import { readState } from '../../authorities/authority-state.ts';
 import { servingAuthoritiesOf } from '../../authorities/public-bundle.ts';
 import { CodedError, invalid } from '../../base/errors.ts';
@@ -23,9 +24,10 @@ import {
 import { CONNECTION_FLAGS, connect } from '../cluster/connection.ts';
 import { ClusterReader } from '../cluster/reader.ts';
 import type { CommandContext } from '../command.ts';
+import { clusterLogs } from './cluster-logs.ts';
 
 export const EVIDENCE_FLAGS = {
-  cluster: { type: 'boolean', help: 'verify: compare with the Lease and the authorities there' },
+  cluster: { type: 'boolean', help: 'what the pods of Signet have printed, and all that is kept' },
   anchor: {
     type: 'string',
     help: `verify: compare with Lease ${AUDIT_LEASE} as JSON or YAML`,
@@ -40,7 +42,13 @@ export const EVIDENCE_FLAGS = {
   namespace: {
     type: 'string',
     short: 'n',
-    help: 'query: of pods; verify: where Signet is installed, default: signet',
+    help: 'query: of pods',
+    value: 'NAME',
+  },
+  'signet-namespace': {
+    type: 'string',
+    default: 'signet',
+    help: 'where Signet is installed',
     value: 'NAME',
   },
   ...CONNECTION_FLAGS,
@@ -51,6 +59,8 @@ export type Evidence = {
   readonly authorities: readonly Uint8Array[] | undefined;
   /** Annotations of the Lease that are no checkpoints. */
   readonly malformed: readonly string[];
+  /** The lines themselves, where they come from the cluster. */
+  readonly inputs: readonly AuditInput[] | undefined;
 };
 
 const AUTHORITIES = 'authorities-';
@@ -74,6 +84,7 @@ export async function readEvidence(
     anchors: kept === undefined ? undefined : checkpoints,
     authorities: authorities.length === 0 ? undefined : authorities,
     malformed,
+    inputs: there?.inputs,
   };
 }
 
@@ -96,7 +107,7 @@ function authoritiesOfRun(directory: string): readonly Uint8Array[] {
 }
 
 async function readCluster(flags: Flags<typeof EVIDENCE_FLAGS>, context: CommandContext) {
-  const namespace = segment(flags.namespace ?? 'signet');
+  const namespace = segment(flags['signet-namespace']);
   const { client } = connect(flags, context);
   try {
     const reader = new ClusterReader(client, context.signal);
@@ -107,7 +118,8 @@ async function readCluster(flags: Flags<typeof EVIDENCE_FLAGS>, context: Command
     const data = map === undefined ? undefined : ownValue(map, 'data');
     const pem = isJsonObject(data) ? ownValue(data, 'ca.crt') : undefined;
     if (typeof pem !== 'string') throw missing(`ConfigMap ${CA_CONFIG_MAP}`, namespace);
-    return { lease, authorities: readPem(pem, CA_CONFIG_MAP) };
+    const inputs = await clusterLogs(client, namespace, context.signal);
+    return { lease, authorities: readPem(pem, CA_CONFIG_MAP), inputs };
   } finally {
     client.close();
   }

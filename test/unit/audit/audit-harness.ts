@@ -16,7 +16,7 @@ import {
   AuthorityView,
   checkpointSigner,
 } from '../../../src/issuer/authority/signing-authorities.ts';
-import { FakeClock } from '../../fakes/fake-clock.ts';
+import type { FakeClock } from '../../fakes/fake-clock.ts';
 import { MemoryAuditLog, TRUST_DOMAIN } from '../issuer/fixtures.ts';
 import { MemoryStore } from '../issuer/memory-store.ts';
 
