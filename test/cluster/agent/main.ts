@@ -1,7 +1,9 @@
 // The workload of the cluster tests: `agent COMMAND [ARGUMENTS]`. Each command prints JSON lines.
 
+import { claudeApi, exchange } from './claude-api.ts';
 import { files } from './files.ts';
 import { get } from './get.ts';
+import { hold } from './hold.ts';
 import { issuer } from './issuer.ts';
 import { knock } from './knock.ts';
 import { call, errand, serve } from './mutual-tls.ts';
@@ -13,8 +15,11 @@ import { watch } from './watch.ts';
 type Command = (args: readonly string[], stop: AbortSignal) => Promise<number>;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  'claude-api': claudeApi,
+  exchange,
   files,
   get,
+  hold,
   issuer,
   oidc,
   once,

@@ -7,9 +7,9 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { FileAuditLog } from '../../../src/audit/file-audit-log.ts';
 import { createLogger } from '../../../src/base/log.ts';
 import { issuerChannel, listenForNodes } from '../../../src/dev/issuer-channel.ts';
-import { FileAuditLog } from '../../../src/issuer/audit-log.ts';
 import { FileAuthorityStore } from '../../../src/issuer/authority/file-authority-store.ts';
 import { createIssuer, type Issuer } from '../../../src/issuer/issuer.ts';
 import { ProcessTokenAuthenticator } from '../../../src/issuer/process-token-authenticator.ts';
@@ -134,7 +134,7 @@ async function serve(uid: string) {
   return createGrpcClient(SpiffeWorkloadAPI, { target: `unix:${link}/spire-agent.sock` });
 }
 
-test('T-30: logs and audit lines hold no key, token or certificate', async () => {
+test('T-30, CS-16, KU-06: logs and audit lines hold no key, token or certificate', async () => {
   const uid = startPod();
   await until(() => issuer.heldBy(() => true).length > 0);
   const workload = await serve(uid);
