@@ -135,7 +135,7 @@ suite('federation', () => {
 
     // The Service's address, as a peer that has a way to it would have.
     const service = await cluster.api.get(SERVICE);
-    const { clusterIP } = service['spec'] as unknown as { clusterIP: string };
+    const { clusterIP } = service['spec'] as { clusterIP: string };
     const ours = await signet(cluster, 'bundle', 'manifest', `--endpoint=https://${clusterIP}/`);
     assert.equal(ours.status, 0, ours.stderr);
     writeFileSync(join(manifests, 'cluster.yaml'), ours.stdout);
