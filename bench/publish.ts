@@ -86,8 +86,7 @@ async function start() {
     await cluster.runner.publish(pod);
     await fetch(pod);
   };
-  const { warmPods, stop } = cluster;
-  return { warmPods, fetch, sameFiles, publishAndFetch, stop };
+  return { ...cluster, fetch, sameFiles, publishAndFetch };
 }
 
 async function all<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {

@@ -83,7 +83,7 @@ async function suspend(
     } catch (thrown) {
       const { code, message } = CodedError.from(thrown);
       if (code === 'permission-denied') return performance.now() - written;
-      throw new Error(`a stream ended with ${code}: ${message}`);
+      throw new Error(`a stream ended with ${code}: ${message}`, { cause: thrown });
     }
     throw new Error('a stream ended without a reason');
   });

@@ -4,6 +4,7 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FileAuditLog } from '../../src/audit/file-audit-log.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { DEV_NODE } from '../../src/dev/cluster-objects.ts';
@@ -11,7 +12,6 @@ import { issuerChannel, listenForNodes } from '../../src/dev/issuer-channel.ts';
 import { PodRunner, type RunnablePod } from '../../src/dev/pod-runner.ts';
 import { IdentityView } from '../../src/identity/identity-view.ts';
 import { DEFAULT_IDENTITY_SETTINGS } from '../../src/identity/settings.ts';
-import { FileAuditLog } from '../../src/issuer/audit-log.ts';
 import { FileAuthorityStore } from '../../src/issuer/authority/file-authority-store.ts';
 import { IdentityPodSource } from '../../src/issuer/identity-pod-source.ts';
 import { createIssuer } from '../../src/issuer/issuer.ts';
@@ -36,16 +36,18 @@ export const POLICY = {
   },
 };
 
+type Kind = 'ClusterSPIFFEID' | 'IdentityRestriction';
+
 export type SmallCluster = {
   readonly root: string;
   readonly runner: PodRunner;
   /** Pods that the plugin has SVIDs for before the kubelet asks. */
-  warmPods(count: number): Promise<readonly RunnablePod[]>;
+  readonly warmPods: (count: number) => Promise<readonly RunnablePod[]>;
   /** Takes a cluster-scoped object, or its absence, as a watch would bring it. */
-  apply(kind: 'ClusterSPIFFEID' | 'IdentityRestriction', name: string, object?: object): void;
+  readonly apply: (kind: Kind, name: string, object?: object) => void;
   /** Where a pod's Workload API is. */
-  addressOf(pod: RunnablePod): string;
-  stop(): Promise<void>;
+  readonly addressOf: (pod: RunnablePod) => string;
+  readonly stop: () => Promise<void>;
 };
 
 export async function startSmallCluster(): Promise<SmallCluster> {
