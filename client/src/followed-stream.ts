@@ -24,7 +24,8 @@ export type FollowedStreamOptions<T> = {
   readonly report?: Report | undefined;
 };
 
-const BACKOFF = { initialMs: 100, maxMs: 5000 };
+/** To ask a local socket costs little; who waits long comes back long after the server did. */
+const BACKOFF = { initialMs: 100, maxMs: 2000 };
 
 export class FollowedStream<T> {
   readonly #options: FollowedStreamOptions<T>;

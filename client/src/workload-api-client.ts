@@ -3,15 +3,13 @@
 
 import { CodedError, invalid } from '../../src/base/errors.ts';
 import { parseSpiffeId, type SpiffeId } from '../../src/spiffe/spiffe-id.ts';
-import { SpiffeWorkloadAPI } from '../../src/transport/gen/spiffe/workload_pb.ts';
-import type { CallOptions } from '../../src/transport/grpc/grpc-client.ts';
-import { createGrpcClient, type GrpcClient } from '../../src/transport/grpc/grpc-client.ts';
 import {
   type FetchedJwtSvid,
   type JwtBundles,
   parseJwtBundles,
   parseJwtSvids,
 } from './jwt-svids.ts';
+import { WorkloadConnection } from './workload-connection.ts';
 import { workloadEndpoint } from './workload-endpoint.ts';
 import { parseX509Bundles, type X509Bundles } from './x509-bundles.ts';
 import { parseX509Context, type Report, type X509Context } from './x509-context.ts';
@@ -21,6 +19,11 @@ export type WorkloadApiClientOptions = {
   readonly address?: string;
   /** How long a `fetch…` or `validate…` may take. */
   readonly timeoutMs?: number;
+  /**
+   * How long a `watch…` waits for its first message; default 10 seconds. After silence it is twice as
+   * long, up to eight times.
+   */
+  readonly firstAnswerMs?: number;
   /** Told of each answer of a stream that was discarded, and of each bundle left out of one. */
   readonly report?: Report;
 };
@@ -36,53 +39,65 @@ export type ValidatedJwtSvid = {
   readonly claims: { readonly [name: string]: unknown };
 };
 
-/** Workload Endpoint §3: on every request, so that no tricked HTTP client passes for a workload. */
-const SECURITY_HEADER = { 'workload.spiffe.io': 'true' };
 const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_FIRST_ANSWER_MS = 10_000;
 
 export class WorkloadApiClient {
-  readonly #grpc: GrpcClient<typeof SpiffeWorkloadAPI>;
-  readonly #timeoutMs: number;
+  readonly #connection: WorkloadConnection;
   readonly #report: Report;
 
   constructor(options: WorkloadApiClientOptions = {}) {
-    this.#grpc = createGrpcClient(SpiffeWorkloadAPI, {
+    this.#connection = new WorkloadConnection({
       target: workloadEndpoint(options.address),
-      // The socket is local: to look often costs little, and a server that restarts is seen early.
-      channel: { 'grpc.max_reconnect_backoff_ms': 1000 },
+      timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      firstAnswerMs: options.firstAnswerMs ?? DEFAULT_FIRST_ANSWER_MS,
     });
-    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     this.#report = options.report ?? (() => {});
   }
 
   async fetchX509Context(): Promise<X509Context> {
-    const answer = await first(this.#grpc.fetchX509SVID({}, this.#bounded()));
+    const answer = await this.#connection.answer((calls, options) =>
+      first(calls.fetchX509SVID({}, options)),
+    );
     return parseX509Context(answer, this.#report);
   }
 
   /** Each answer as it comes, until aborted; throws what ended the stream. */
   async *watchX509Context(signal: AbortSignal): AsyncGenerator<X509Context, void, undefined> {
-    const answers = this.#grpc.fetchX509SVID({}, this.#open(signal));
+    const answers = this.#connection.messages(
+      (calls, options) => calls.fetchX509SVID({}, options),
+      signal,
+    );
     yield* this.#parsed(answers, (answer) => parseX509Context(answer, this.#report));
   }
 
   async fetchX509Bundles(): Promise<X509Bundles> {
-    const { bundles } = await first(this.#grpc.fetchX509Bundles({}, this.#bounded()));
+    const { bundles } = await this.#connection.answer((calls, options) =>
+      first(calls.fetchX509Bundles({}, options)),
+    );
     return parseX509Bundles(bundles, this.#report);
   }
 
   async *watchX509Bundles(signal: AbortSignal): AsyncGenerator<X509Bundles, void, undefined> {
-    const answers = this.#grpc.fetchX509Bundles({}, this.#open(signal));
+    const answers = this.#connection.messages(
+      (calls, options) => calls.fetchX509Bundles({}, options),
+      signal,
+    );
     yield* this.#parsed(answers, ({ bundles }) => parseX509Bundles(bundles, this.#report));
   }
 
   async fetchJwtBundles(): Promise<JwtBundles> {
-    const { bundles } = await first(this.#grpc.fetchJWTBundles({}, this.#bounded()));
+    const { bundles } = await this.#connection.answer((calls, options) =>
+      first(calls.fetchJWTBundles({}, options)),
+    );
     return parseJwtBundles(bundles, this.#report);
   }
 
   async *watchJwtBundles(signal: AbortSignal): AsyncGenerator<JwtBundles, void, undefined> {
-    const answers = this.#grpc.fetchJWTBundles({}, this.#open(signal));
+    const answers = this.#connection.messages(
+      (calls, options) => calls.fetchJWTBundles({}, options),
+      signal,
+    );
     yield* this.#parsed(answers, ({ bundles }) => parseJwtBundles(bundles, this.#report));
   }
 
@@ -95,7 +110,9 @@ export class WorkloadApiClient {
       throw invalid('audience: must hold at least one value, and no empty one');
     }
     const spiffeId = request.spiffeId === undefined ? '' : parseSpiffeId(request.spiffeId);
-    const answer = await this.#grpc.fetchJWTSVID({ audience, spiffeId }, this.#bounded());
+    const answer = await this.#connection.answer((calls, options) =>
+      calls.fetchJWTSVID({ audience, spiffeId }, options),
+    );
     const svids = parseJwtSvids(answer);
     if (spiffeId !== '' && svids[0].spiffeId !== spiffeId) {
       throw invalid('svids: not for the SPIFFE ID that was asked for');
@@ -111,20 +128,14 @@ export class WorkloadApiClient {
   /** Has the server validate a token for `audience` (WA-32). Throws when it is not valid. */
   async validateJwtSvid(token: string, audience: string): Promise<ValidatedJwtSvid> {
     if (audience === '') throw invalid('audience: must not be empty');
-    const answer = await this.#grpc.validateJWTSVID({ svid: token, audience }, this.#bounded());
+    const answer = await this.#connection.answer((calls, options) =>
+      calls.validateJWTSVID({ svid: token, audience }, options),
+    );
     return { spiffeId: parseSpiffeId(answer.spiffeId), claims: answer.claims ?? {} };
   }
 
   close(): void {
-    this.#grpc.close();
-  }
-
-  #bounded(): CallOptions {
-    return { metadata: SECURITY_HEADER, timeoutMs: this.#timeoutMs };
-  }
-
-  #open(signal: AbortSignal): CallOptions {
-    return { metadata: SECURITY_HEADER, signal };
+    this.#connection.close();
   }
 
   // WA-11: what does not parse is reported and discarded; the stream goes on.

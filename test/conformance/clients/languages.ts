@@ -19,6 +19,17 @@ function needs(...programs: readonly (readonly [string, string?])[]): () => stri
   return () => programs.find(([program, flag]) => versionOf(program, flag) === undefined)?.[0];
 }
 
+/** The crate's own minimum; Debian 12 has an older one. */
+const OLDEST_CARGO = [1, 88] as const;
+
+function needsCargo(): string | undefined {
+  const [, major = '0', minor = '0'] = /^cargo (\d+)\.(\d+)/.exec(versionOf('cargo') ?? '') ?? [];
+  const [oldestMajor, oldestMinor] = OLDEST_CARGO;
+  const isThere =
+    Number(major) > oldestMajor || (Number(major) === oldestMajor && Number(minor) >= oldestMinor);
+  return isThere ? undefined : `cargo ${OLDEST_CARGO.join('.')}`;
+}
+
 export const LANGUAGES: readonly Language[] = [
   {
     name: 'node',
@@ -56,6 +67,23 @@ export const LANGUAGES: readonly Language[] = [
         },
       });
       return ['env', `PYTHONPATH=${folder}`, 'python3', '-B', here('python/peer.py')];
+    },
+  },
+  {
+    name: 'rust',
+    missing: needsCargo,
+    prepare: async () => {
+      const folder = await built({
+        name: 'rust-peer',
+        files: [here('rust/main.rs'), here('rust/Cargo.toml'), here('rust/Cargo.lock')],
+        version: versionOf('rustc'),
+        build: (into, scratch) => {
+          const args = ['build', '--quiet', '--locked', '--jobs', '2', '--target-dir', scratch];
+          run('cargo', args, here('rust'));
+          copyFileSync(join(scratch, 'debug/peer'), join(into, 'peer'));
+        },
+      });
+      return [join(folder, 'peer')];
     },
   },
   {

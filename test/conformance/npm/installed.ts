@@ -1,4 +1,4 @@
-// Clients of others from the npm registry, as their lock file has them; installed once, without scripts.
+// Packages of others from the npm registry, as a lock file has them; installed once, without scripts.
 
 import { copyFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -6,16 +6,18 @@ import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { built, run, versionOf } from '../clients/toolchain.ts';
 
-const FILES = ['package.json', 'package-lock.json'].map((name) => join(import.meta.dirname, name));
-
-/** The folder with their `node_modules`. */
-export async function installed(): Promise<string> {
+/** The folder with the `node_modules` of a manifest and its lock file; those of this folder if unsaid. */
+export async function installed(
+  manifests = import.meta.dirname,
+  name = 'npm-clients',
+): Promise<string> {
+  const files = ['package.json', 'package-lock.json'].map((file) => join(manifests, file));
   return await built({
-    name: 'npm-clients',
-    files: FILES,
+    name,
+    files,
     version: versionOf('npm'),
     build: (into) => {
-      for (const file of FILES) copyFileSync(file, join(into, basename(file)));
+      for (const file of files) copyFileSync(file, join(into, basename(file)));
       run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], into);
     },
   });
