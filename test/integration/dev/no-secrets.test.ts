@@ -46,7 +46,7 @@ function formsOf(bytes: Uint8Array): readonly string[] {
   });
   const hex = Buffer.from(bytes).toString('hex');
   const latin1 = Buffer.from(bytes).toString('latin1');
-  const list = [...bytes.slice(0, 16)].join(',');
+  const list = bytes.slice(0, 16).join(',');
   return [...base64, hex, hex.toUpperCase(), latin1, list].map((form) => form.slice(0, 40));
 }
 
