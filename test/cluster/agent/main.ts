@@ -6,7 +6,7 @@ import { get } from './get.ts';
 import { hold } from './hold.ts';
 import { issuer } from './issuer.ts';
 import { knock } from './knock.ts';
-import { call, serve } from './mutual-tls.ts';
+import { call, errand, serve } from './mutual-tls.ts';
 import { oidc } from './oidc.ts';
 import { once } from './once.ts';
 import { emit } from './output.ts';
@@ -25,6 +25,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   once,
   serve,
   call,
+  errand,
   watch,
   knock,
   /** Waits to be ended. */

@@ -1,5 +1,6 @@
 // `serve PORT PEERS` echoes lines over mTLS; `call HOST PORT PEERS [EVERY-MS]` calls it again and
-// again on new connections. PEERS is a SPIFFE ID, or a trust domain whose members all may.
+// again on new connections; `errand HOST PORT PEERS` asks for its SVID exactly once, calls once and ends.
+// PEERS is a SPIFFE ID, or a trust domain whose members all may.
 
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,10 +15,13 @@ import {
   peerSpiffeId,
   X509Source,
 } from '../../../client/src/index.ts';
+import { once as askOnce } from './once.ts';
 import { emit, serialOf } from './output.ts';
 
 const REPORT_MS = 1000;
 const CALL_TIMEOUT_MS = 5000;
+/** It has one try, and many start at the same time. */
+const ERRAND_TIMEOUT_MS = 30_000;
 
 export async function serve([port, peers]: readonly string[], stop: AbortSignal): Promise<number> {
   const source = new X509Source();
@@ -77,9 +81,34 @@ export async function call(args: readonly string[], stop: AbortSignal): Promise<
   return 0;
 }
 
-async function echo(socket: TLSSocket): Promise<{ id: string; serial: string }> {
+export async function errand(args: readonly string[], stop: AbortSignal): Promise<number> {
+  const status = await askOnce();
+  if (status !== 0) return status;
+  const [host = '', port, peers] = args;
+  const source = new X509Source();
   try {
-    const answered = once(socket, 'data', { signal: AbortSignal.timeout(CALL_TIMEOUT_MS) });
+    await source.ready(stop);
+    const to = { host, port: Number(port) };
+    const authorize = authorizerOf(peers);
+    const timeoutMs = ERRAND_TIMEOUT_MS;
+    const socket = await connectTls({ source, authorize, to, timeoutMs, signal: stop });
+    const { id } = await echo(socket, ERRAND_TIMEOUT_MS);
+    emit({ peer: id });
+    return 0;
+  } catch (thrown) {
+    emit({ failure: CodedError.from(thrown).message, code: CodedError.from(thrown).code });
+    return 1;
+  } finally {
+    source.close();
+  }
+}
+
+async function echo(
+  socket: TLSSocket,
+  timeoutMs = CALL_TIMEOUT_MS,
+): Promise<{ id: string; serial: string }> {
+  try {
+    const answered = once(socket, 'data', { signal: AbortSignal.timeout(timeoutMs) });
     socket.write('ping\n');
     const [line] = (await answered) as [Buffer];
     if (line.toString() !== 'ping\n') throw new Error('not what was sent');

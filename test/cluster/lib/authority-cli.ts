@@ -1,4 +1,4 @@
-// `signet authority` with an operator's kubeconfig, and which root a pod's SVID is under.
+// `signet` with an operator's kubeconfig, and which root a pod's SVID is under.
 
 import { X509Certificate } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
@@ -22,14 +22,20 @@ export type Shown = {
   }[];
 };
 
+/** The program of this working tree. */
+export const SIGNET = [process.execPath, '--conditions=source', join(ROOT, 'src/main.ts')] as const;
+
 export async function authority(cluster: Cluster, ...args: readonly string[]): Promise<Output> {
+  return await signet(cluster, 'authority', ...args);
+}
+
+export async function signet(cluster: Cluster, ...args: readonly string[]): Promise<Output> {
   const { directory, prefix } = cluster.controlPlane;
-  const program = [process.execPath, '--conditions=source', join(ROOT, 'src/main.ts'), 'authority'];
   const where = [
     `--kubeconfig=${join(directory, 'admin.kubeconfig')}`,
     `--namespace=${SIGNET_NAMESPACE}`,
   ];
-  return await attempt([...prefix, ...program, ...args, ...where], { cwd: ROOT });
+  return await attempt([...prefix, ...SIGNET, ...args, ...where], { cwd: ROOT });
 }
 
 export async function authorities(cluster: Cluster): Promise<Shown> {

@@ -156,7 +156,7 @@ export async function eachAfter(
       }
       return found.size === pods.length ? true : undefined;
     },
-    { timeoutMs, everyMs: 250 },
+    { timeoutMs, everyMs: 500 },
   );
   return pods.map((pod) => found.get(pod.metadata.name ?? '') ?? {});
 }

@@ -140,3 +140,16 @@ test('all pods run one image, by digest where one is given', NEEDS_HELM, () => {
   });
   assert.deepEqual(new Set(images), new Set([`signet@${digest}`]));
 });
+
+test(
+  'a node plugin does not start before there is somebody to trust as the issuer',
+  NEEDS_HELM,
+  () => {
+    const spec = podSpecs(render()).get(NODE) ?? assert.fail();
+    const volume = listAt(spec, 'volumes').find(({ name }) => name === 'issuer-ca');
+    const source = at(volume, 'configMap');
+    // A key that is named and not there keeps the pod waiting, unless it is optional.
+    assert.deepEqual(at(source, 'items'), [{ key: 'ca.crt', path: 'ca.crt' }]);
+    assert.equal(at(source, 'optional'), undefined);
+  },
+);
