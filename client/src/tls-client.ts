@@ -8,7 +8,7 @@ import { connect, type TLSSocket } from 'node:tls';
 import { CodedError } from '../../src/base/errors.ts';
 import type { VerifiedPeer } from './live-connections.ts';
 import { type PeerCheck, takePeer } from './peer-identity.ts';
-import { identityCheck, secureContextOptions } from './tls-options.ts';
+import { identityCheck, secureContextOf } from './tls-options.ts';
 
 export type Destination =
   | { readonly host: string; readonly port: number }
@@ -33,7 +33,7 @@ export async function connectTls(options: ConnectTlsOptions): Promise<TLSSocket>
   let peer: VerifiedPeer | undefined;
   const own = options.source.svid.spiffeId;
   const tlsOptions = {
-    ...secureContextOptions(options),
+    secureContext: secureContextOf(options),
     rejectUnauthorized: true,
     checkServerIdentity: identityCheck(options, (verified) => {
       peer = verified;

@@ -16,6 +16,8 @@ import { CodedError } from '../../src/base/errors.ts';
 import { formatPemCertificate } from '../../src/spiffe/pem.ts';
 import type { VerifiedPeer } from './live-connections.ts';
 import { type PeerCheck, verifyPeer } from './peer-identity.ts';
+import type { X509Bundle } from './x509-bundles.ts';
+import type { X509Svid } from './x509-context.ts';
 
 /** Authenticated encryption with forward secrecy only, in TLS 1.2 too. */
 const CIPHERS = [
@@ -49,6 +51,33 @@ export function secureContextOptions({ source, authorize }: PeerCheck): SecureCo
     ciphers: CIPHERS,
     secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
   };
+}
+
+type MadeContext = {
+  readonly bundles: readonly (X509Bundle | undefined)[];
+  readonly context: SecureContext;
+};
+
+/** By what they were made of, so that one certificate is read once for all of its connections. */
+const madeContexts = new WeakMap<X509Svid, MadeContext[]>();
+/** Of one SVID, one for each set of trust domains that is asked for. */
+const MAX_CONTEXTS = 8;
+
+/** The context of a client's connection. Throws when the source holds no identity. */
+export function secureContextOf(check: PeerCheck): SecureContext {
+  const { source, authorize } = check;
+  const { svid } = source;
+  const bundles = Array.from(authorize.trustDomains, (each) => source.bundleOf(each));
+  const made = madeContexts.get(svid) ?? [];
+  const known = made.find(
+    (one) =>
+      one.bundles.length === bundles.length &&
+      one.bundles.every((each, at) => each === bundles[at]),
+  );
+  if (known !== undefined) return known.context;
+  const context = createSecureContext(secureContextOptions(check));
+  madeContexts.set(svid, [{ bundles, context }, ...made.slice(0, MAX_CONTEXTS - 1)]);
+  return context;
 }
 
 /** A context that completes no handshake: for servers without an identity. */
@@ -116,7 +145,12 @@ export type LiveTlsOptions = {
 export function liveTlsOptions(check: PeerCheck): LiveTlsOptions {
   return {
     get secureContext() {
-      return createSecureContext(presentContext(check));
+      try {
+        return secureContextOf(check);
+      } catch {
+        // Its owner sees the reason in the source.
+        return createSecureContext(NO_IDENTITY);
+      }
     },
     rejectUnauthorized: true,
     checkServerIdentity: identityCheck(check, watchUnderlying(check)),
