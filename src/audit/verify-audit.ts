@@ -1,7 +1,7 @@
 // Checks audit logs: every chain by itself, against its own signed checkpoints, and against what others
 // kept of it. Says what is wrong, where, and how far what is right is proven.
 
-import { readLine } from './audit-chain.ts';
+import { type AuditLine, readLine } from './audit-chain.ts';
 import { ChainReader, type ChainSummary } from './chain-reader.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { isSigned, readCheckpoint } from './checkpoint.ts';
@@ -190,18 +190,30 @@ class Verification {
 function inOrder(inputs: readonly AuditInput[]): readonly AuditInput[] {
   // Standard input can be read only once.
   if (inputs.length < 2) return inputs;
-  const keyed = inputs.map((input) => {
-    for (const text of input.lines()) {
-      const first = readLine(text);
-      if (first !== undefined) return { input, first };
-    }
-    return { input, first: undefined };
+  const byChain = Map.groupBy(
+    inputs.map((input) => ({ input, first: firstOf(input) })),
+    ({ first }) => first?.chain,
+  );
+  const timed = [...byChain.values()].flatMap((files) => {
+    let time = '';
+    return files
+      .toSorted((a, b) => (a.first?.sequence ?? 0) - (b.first?.sequence ?? 0))
+      .map(({ input, first }) => {
+        // A clock may have been set back; numbers never are.
+        if (first !== undefined && first.time > time) ({ time } = first);
+        return { input, time };
+      });
   });
-  return keyed
-    .toSorted(({ first: a }, { first: b }) => {
-      if (a === undefined || b === undefined) return 0;
-      if (a.chain === b.chain) return a.sequence - b.sequence;
-      return a.time < b.time ? -1 : 1;
-    })
+  return timed
+    .toSorted((a, b) => (a.time < b.time ? -1 : Number(a.time > b.time)))
     .map(({ input }) => input);
+}
+
+/** Undefined where there is no audit line at all. */
+function firstOf({ lines }: AuditInput): AuditLine | undefined {
+  for (const text of lines()) {
+    const line = readLine(text);
+    if (line !== undefined) return line;
+  }
+  return undefined;
 }

@@ -23,7 +23,7 @@ const PODS = `/api/v1/namespaces/${SIGNET_NAMESPACE}/pods`;
 const OURS = 'app.kubernetes.io/name=signet';
 const CORE = `/apis/coordination.k8s.io/v1/namespaces/${SIGNET_NAMESPACE}`;
 const CA = `/api/v1/namespaces/${SIGNET_NAMESPACE}/configmaps/signet-issuer-ca`;
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 120_000;
 
 async function audit(...args: readonly string[]): Promise<Output> {
   const { directory, prefix } = cluster.controlPlane;
@@ -45,7 +45,9 @@ suite('audit', () => {
   before(async () => {
     namespace = await freshNamespace(cluster, 'audit');
     await cluster.api.apply(appIdentity(namespace));
-    const pod = optedIn({ namespace, name: 'agent', args: ['once'] });
+    // A node that has just come may not know the issuers yet.
+    const restartPolicy = 'OnFailure';
+    const pod = optedIn({ namespace, name: 'agent', args: ['once'], restartPolicy });
     await cluster.api.create(pod);
     await whenEnded(cluster, pod, TIMEOUT_MS);
     const done = await until('a checkpoint over the lines', collect, {

@@ -155,6 +155,16 @@ test('lines of a log in between, and two replicas in one file, are no trouble', 
   assert.equal(report.otherLines, a.lines.length);
 });
 
+test('the order in which files are given does not matter, nor one without any line of ours', () => {
+  const parts = {
+    late: a.lines.slice(4),
+    none: ['{"level":"info"}'],
+    b: b.lines,
+    early: a.lines.slice(0, 4),
+  };
+  assert.deepEqual(problemsIn(verify(parts)), []);
+});
+
 test('a kept word that nobody signed is said to be that, and is no word on the lines', () => {
   const [kept] = anchor.kept.values();
   anchor.kept.set('x', { ...(kept ?? assert.fail()), sequence: 999 });
