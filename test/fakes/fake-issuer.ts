@@ -1,26 +1,12 @@
 // An issuer on a Unix socket that says what a test tells it to, and signs with real authorities. It
 // keeps no policy: what it pushes and what it signs are set separately.
 
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Clock } from '../../src/base/clock.ts';
 import { CodedError } from '../../src/base/errors.ts';
 import { Latest } from '../../src/base/latest.ts';
-import {
-  createIntermediateAuthority,
-  createRootAuthority,
-} from '../../src/spiffe/authority/x509-authority.ts';
-import { formatJwtBundle } from '../../src/spiffe/bundle/bundle-format.ts';
-import { signingAlgorithmOf, signJwt } from '../../src/spiffe/jwt-svid/jwt-algorithm.ts';
-import { assembleJwtSvid, prepareJwtSvid } from '../../src/spiffe/jwt-svid/jwt-svid-signing.ts';
-import {
-  parseSpiffeId,
-  parseTrustDomain,
-  type SpiffeId,
-  type TrustDomain,
-} from '../../src/spiffe/spiffe-id.ts';
-import { X509SvidIssuer } from '../../src/spiffe/x509-svid/x509-svid-issuer.ts';
+import { parseSpiffeId } from '../../src/spiffe/spiffe-id.ts';
 import {
   type BundleSchema,
   Issuer,
@@ -31,6 +17,7 @@ import {
 } from '../../src/transport/gen/signet/issuer_pb.ts';
 import { GrpcServer } from '../../src/transport/grpc/grpc-server.ts';
 import { bindService, type Call } from '../../src/transport/rpc.ts';
+import type { TestAuthority } from './test-authority.ts';
 
 export type ToNode = NonNullable<MessageInitShape<typeof ToNodeSchema>['message']>;
 export type EntryMessage = {
@@ -54,76 +41,6 @@ export type PodMessage = {
 };
 type X509Item = SignX509SvidsRequest['items'][number];
 type Refusal = { readonly reason: string; readonly message: string };
-
-/** One trust domain with real keys. */
-export class TestAuthority {
-  readonly trustDomain: TrustDomain;
-  readonly root: Uint8Array;
-  readonly intermediate: Uint8Array;
-  readonly signer: X509SvidIssuer;
-  readonly jwtKeys: { readonly privateKey: KeyObject; readonly publicKey: KeyObject };
-  sequence = 1n;
-
-  private constructor(
-    trustDomain: TrustDomain,
-    parts: { root: Uint8Array; intermediate: Uint8Array; signer: X509SvidIssuer },
-  ) {
-    this.trustDomain = trustDomain;
-    this.root = parts.root;
-    this.intermediate = parts.intermediate;
-    this.signer = parts.signer;
-    this.jwtKeys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  }
-
-  static async create(name: string, now: number): Promise<TestAuthority> {
-    const trustDomain = parseTrustDomain(name);
-    const always = {
-      trustDomain,
-      curve: 'P-256' as const,
-      notBefore: now - 48 * 3_600_000,
-      notAfter: now + 200_000 * 3_600_000,
-    };
-    const root = await createRootAuthority(always);
-    const intermediate = await createIntermediateAuthority({ ...always, signedBy: root });
-    return new TestAuthority(trustDomain, {
-      root: root.certificateDer,
-      intermediate: intermediate.certificateDer,
-      signer: new X509SvidIssuer({ trustDomain, ...intermediate, above: [root.certificateDer] }),
-    });
-  }
-
-  get bundle(): MessageInitShape<typeof BundleSchema> & { x509Authorities: Uint8Array[] } {
-    return {
-      trustDomain: this.trustDomain,
-      sequence: this.sequence,
-      x509Authorities: [this.root],
-      jwtAuthorities: formatJwtBundle({
-        trustDomain: this.trustDomain,
-        sequence: undefined,
-        refreshHintSeconds: undefined,
-        x509Authorities: [],
-        jwtAuthorities: new Map([['key-1', this.jwtKeys.publicKey]]),
-      }),
-    };
-  }
-
-  token(
-    request: { spiffeId: SpiffeId; audience: readonly string[]; claims?: Map<string, string> },
-    issuedAt: number,
-    expiresAt: number,
-  ): string {
-    const algorithm = signingAlgorithmOf(this.jwtKeys.privateKey);
-    const prepared = prepareJwtSvid({
-      ...request,
-      algorithm,
-      keyId: 'key-1',
-      issuedAt,
-      expiresAt,
-    });
-    const signature = signJwt(prepared.signingInput, this.jwtKeys.privateKey);
-    return assembleJwtSvid(prepared.signingInput, signature);
-  }
-}
 
 export class FakeIssuer {
   readonly path: string;

@@ -21,40 +21,16 @@ import {
   X509SvidIssuer,
   type X509SvidRequest,
 } from '../../../src/spiffe/x509-svid/x509-svid-issuer.ts';
-
-type Facts = {
-  readonly error?: string;
-  readonly verifyError: string;
-  readonly chainLength: number;
-  readonly serialNumber: string;
-  readonly signatureAlgorithm: string;
-  readonly publicKeyAlgorithm: string;
-  readonly publicKey: string;
-  readonly organization: readonly string[] | null;
-  readonly commonName: string;
-  readonly notBefore: number;
-  readonly notAfter: number;
-  readonly uris: readonly string[] | null;
-  readonly dnsNames: readonly string[] | null;
-  readonly otherNames: number;
-  readonly isCA: boolean;
-  readonly maxPathLen: number;
-  readonly keyUsage: number;
-  readonly extKeyUsage: readonly number[] | null;
-  readonly subjectKeyId: string;
-  readonly authorityKeyId: string;
-  readonly critical: readonly string[] | null;
-  readonly unhandled: number;
-};
-
-/** Bits and numbers of Go's KeyUsage and ExtKeyUsage. */
-const DIGITAL_SIGNATURE = 1;
-const KEY_ENCIPHERMENT = 4;
-const CERT_SIGN_AND_CRL_SIGN = 32 | 64;
-const SERVER_AND_CLIENT = [1, 2];
-const BASIC_CONSTRAINTS = '2.5.29.19';
-const KEY_USAGE = '2.5.29.15';
-const ALTERNATIVE_NAME = '2.5.29.17';
+import {
+  ALTERNATIVE_NAME,
+  BASIC_CONSTRAINTS,
+  CERT_SIGN_AND_CRL_SIGN,
+  DIGITAL_SIGNATURE,
+  type Facts,
+  KEY_ENCIPHERMENT,
+  KEY_USAGE,
+  SERVER_AND_CLIENT,
+} from './go-facts.ts';
 
 const NOW = Date.UTC(2026, 0, 15);
 const HOUR = 3_600_000;

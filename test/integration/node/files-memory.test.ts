@@ -8,8 +8,9 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, suite, test } from 'node:test';
 import { systemClock } from '../../../src/base/clock.ts';
-import { FakeIssuer, podMessage, TestAuthority } from '../../fakes/fake-issuer.ts';
+import { FakeIssuer, podMessage } from '../../fakes/fake-issuer.ts';
 import { FakeKubelet, type PublishRequest } from '../../fakes/fake-kubelet.ts';
+import { TestAuthority } from '../../fakes/test-authority.ts';
 import { until } from './node-harness.ts';
 import { endProcess, runPluginProcess } from './run-plugin-process.ts';
 

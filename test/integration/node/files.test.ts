@@ -7,7 +7,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { CodedError } from '../../../src/base/errors.ts';
-import { podMessage, TestAuthority } from '../../fakes/fake-issuer.ts';
+import { podMessage } from '../../fakes/fake-issuer.ts';
+import { TestAuthority } from '../../fakes/test-authority.ts';
 import { during, NOW, NodeHarness, until } from './node-harness.ts';
 
 let node: NodeHarness;

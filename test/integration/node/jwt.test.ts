@@ -1,27 +1,13 @@
-// JWT-SVIDs on a pod's socket: signed for the audience asked for, kept for a while, validated.
+// JWT-SVIDs on a pod's socket: signed for the audience asked for, kept for a while.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { afterEach, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 import { CodedError } from '../../../src/base/errors.ts';
-import { parseSpiffeId } from '../../../src/spiffe/spiffe-id.ts';
-import { podMessage, TestAuthority } from '../../fakes/fake-issuer.ts';
-import { Messages, NOW, NodeHarness } from './node-harness.ts';
+import { podMessage } from '../../fakes/fake-issuer.ts';
+import { bad, node, pod, useNode } from './jwt-fixtures.ts';
 
-let node: NodeHarness;
-beforeEach(async () => {
-  node = await NodeHarness.start();
-});
-afterEach(async () => await node.stop());
-
-async function pod(paths: readonly string[], more: Parameters<typeof podMessage>[2] = {}) {
-  const uid = randomUUID();
-  node.issuer.pushPod(podMessage(uid, paths, more));
-  const { workload } = await node.publish({ uid });
-  const fetch = async (audience: string[], spiffeId = '') =>
-    (await workload.fetchJWTSVID({ audience, spiffeId }, node.call)).svids;
-  return { uid, workload, fetch };
-}
+useNode();
 
 function claimsOf(token: string | undefined): Record<string, unknown> {
   const claims: unknown = JSON.parse(
@@ -59,13 +45,6 @@ test('WA-26: an identity that is not the pod’s is PermissionDenied, never anot
   assert.equal(node.issuer.jwtRequests.length, 0);
 });
 
-const bad: readonly (readonly [string, string[], string])[] = [
-  ['no audience', [], ''],
-  ['an empty audience', [''], ''],
-  ['eleven audiences', Array.from({ length: 11 }, (_, index) => `a${index}`), ''],
-  ['an audience over 1024 bytes', ['x'.repeat(1025)], ''],
-  ['a SPIFFE ID that is none', ['db'], 'example.org/a'],
-];
 for (const [name, audience, spiffeId] of bad) {
   test(`WA-10: ${name} is InvalidArgument`, async () => {
     const { fetch } = await pod(['/a']);
@@ -191,84 +170,4 @@ test('an identity whose tokens are denied: left out of several, PermissionDenied
     code: 'permission-denied',
     message: /JwtDenied/,
   });
-});
-
-test('WA-30, WA-31, PF-08: a token is validated; aud is a list, own claims are all there', async () => {
-  const { workload, fetch } = await pod(['/a']);
-  const [token] = await fetch(['db']);
-  const svid = token?.svid ?? '';
-  const valid = await workload.validateJWTSVID({ audience: 'db', svid }, node.call);
-  assert.equal(valid.spiffeId, 'spiffe://example.org/a');
-  const { aud, sub, exp, n } = valid.claims ?? {};
-  assert.deepEqual(
-    { aud, sub, exp, n },
-    {
-      aud: ['db'],
-      sub: 'spiffe://example.org/a',
-      exp: (NOW + 300_000) / 1000,
-      n: '1',
-    },
-  );
-});
-
-test('WA-30: a token for another audience, expired, forged or no token is InvalidArgument', async () => {
-  const { workload, fetch } = await pod(['/a']);
-  const [token] = await fetch(['db']);
-  const svid = token?.svid ?? '';
-  const forger = await TestAuthority.create('example.org', NOW);
-  const id = parseSpiffeId('spiffe://example.org/a');
-  const forged = forger.token({ spiffeId: id, audience: ['db'] }, NOW, NOW + 60_000);
-  const validate = async (audience: string, candidate: string) =>
-    await workload.validateJWTSVID({ audience, svid: candidate }, node.call);
-  for (const candidate of [forged, 'x', `${svid}x`, svid.replace('.', '..'), 'x'.repeat(20_000)]) {
-    await assert.rejects(validate('db', candidate), { code: 'invalid-argument' });
-  }
-  await assert.rejects(validate('cache', svid), { code: 'invalid-argument' });
-  await assert.rejects(validate('', svid), { code: 'invalid-argument', message: /^audience/ });
-  await assert.rejects(validate('db', ''), { code: 'invalid-argument', message: /^svid/ });
-  await node.clock.advance(361_000);
-  await assert.rejects(validate('db', svid), { code: 'invalid-argument', message: /expired/ });
-});
-
-test('WA-33, PF-08: a federated token is checked by its own bundle, its other claims left out', async () => {
-  const partner = await TestAuthority.create('partner.test', NOW);
-  const stranger = await TestAuthority.create('stranger.test', NOW);
-  node.issuer.federated = [partner.bundle, stranger.bundle];
-  node.issuer.pushBundles();
-  const { workload } = await pod(['/a'], { entry: { federatesWith: ['partner.test'] } });
-  await new Messages(workload.fetchX509SVID({}, node.call)).next();
-  const claims = new Map([['agent_task', 'secret']]);
-  const tokenOf = (authority: TestAuthority) =>
-    authority.token(
-      { spiffeId: parseSpiffeId(`spiffe://${authority.trustDomain}/x`), audience: ['db'], claims },
-      NOW,
-      NOW + 60_000,
-    );
-  const good = { audience: 'db', svid: tokenOf(partner) };
-  const valid = await workload.validateJWTSVID(good, node.call);
-  assert.deepEqual(Object.keys(valid.claims ?? {}).toSorted(), ['aud', 'exp', 'sub']);
-  const bad = { audience: 'db', svid: tokenOf(stranger) };
-  await assert.rejects(workload.validateJWTSVID(bad, node.call), { code: 'invalid-argument' });
-});
-
-test('a pod that has token after token validated is told to wait; other pods are not held up', async () => {
-  const { workload } = await pod(['/a']);
-  const other = await pod(['/b']);
-  const validate = async (client: typeof workload) =>
-    await client.validateJWTSVID({ audience: 'db', svid: 'x' }, node.call).then(
-      () => 'valid',
-      (thrown: unknown) => CodedError.from(thrown).code,
-    );
-  const codes = new Set<string>();
-  for (let round = 0; round < 9; round += 1) {
-    const answers = await Promise.all(
-      Array.from({ length: 50 }, async () => await validate(workload)),
-    );
-    for (const code of answers) codes.add(code);
-    if (round === 7) assert.deepEqual([...codes], ['invalid-argument'], 'a burst of 400 is fine');
-  }
-  assert.deepEqual([...codes], ['invalid-argument', 'unavailable']);
-  assert.equal(await validate(other.workload), 'invalid-argument');
-  await node.clock.advance(1000);
-  assert.equal(await validate(workload), 'invalid-argument');
 });

@@ -12,7 +12,8 @@ import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { podMessage, TestAuthority } from '../../fakes/fake-issuer.ts';
+import { podMessage } from '../../fakes/fake-issuer.ts';
+import { TestAuthority } from '../../fakes/test-authority.ts';
 import { Messages, NOW, NodeHarness, until } from './node-harness.ts';
 
 let node: NodeHarness;

@@ -13,8 +13,9 @@ import {
   type GrpcClient,
 } from '../../../src/transport/grpc/grpc-client.ts';
 import { FakeClock } from '../../fakes/fake-clock.ts';
-import { FakeIssuer, TestAuthority } from '../../fakes/fake-issuer.ts';
+import { FakeIssuer } from '../../fakes/fake-issuer.ts';
 import { FakeKubelet, type PublishRequest } from '../../fakes/fake-kubelet.ts';
+import { TestAuthority } from '../../fakes/test-authority.ts';
 
 export const NOW = Date.UTC(2026, 0, 1);
 export const HEADER = { 'workload.spiffe.io': 'true' };

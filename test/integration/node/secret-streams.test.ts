@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, test } from 'node:test';
-import { podMessage, TestAuthority } from '../../fakes/fake-issuer.ts';
+import { podMessage } from '../../fakes/fake-issuer.ts';
+import { TestAuthority } from '../../fakes/test-authority.ts';
 import {
   DiscoveryStream,
   ENVOY,

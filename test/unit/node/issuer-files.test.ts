@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { silentLogger } from '../../../src/base/log.ts';
 import { IssuerAuthorities, readToken } from '../../../src/node/issuer-files.ts';
 import { formatPemCertificate } from '../../../src/spiffe/pem.ts';
-import { TestAuthority } from '../../fakes/fake-issuer.ts';
+import { TestAuthority } from '../../fakes/test-authority.ts';
 
 let directory: string;
 let path: string;

@@ -8,7 +8,7 @@ import { IssuerAuthorities } from '../../../src/node/issuer-files.ts';
 import { issuerFilesReady } from '../../../src/node/issuer-wait.ts';
 import { formatPemCertificate } from '../../../src/spiffe/pem.ts';
 import { FakeClock } from '../../fakes/fake-clock.ts';
-import { TestAuthority } from '../../fakes/fake-issuer.ts';
+import { TestAuthority } from '../../fakes/test-authority.ts';
 
 let directory: string;
 const file = (name: string) => join(directory, name);

@@ -2,40 +2,22 @@
 // operation took place and after it.
 
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
-import {
-  type AuthorityState,
-  activeOf,
-  readState,
-} from '../../../../src/authorities/authority-state.ts';
+import { activeOf } from '../../../../src/authorities/authority-state.ts';
 import { silentLogger } from '../../../../src/base/log.ts';
 import { AuthorityKeeper } from '../../../../src/issuer/authority/authority-keeper.ts';
 import {
-  type DocumentName,
   KEY_DOCUMENTS,
   type KeyDocument,
   type KeyDocumentName,
 } from '../../../../src/issuer/authority/authority-store.ts';
 import { AuthorityView } from '../../../../src/issuer/authority/signing-authorities.ts';
-import { publicJwk } from '../../../../src/spiffe/jwt-svid/jwk.ts';
 import { FakeClock } from '../../../fakes/fake-clock.ts';
 import { MemoryAuditLog, TRUST_DOMAIN } from '../fixtures.ts';
 import { MemoryStore } from '../memory-store.ts';
+import { keeper, MINUTE, stateOf } from './keeper-fixtures.ts';
 
 const KINDS = ['root', 'serving', 'intermediate', 'jwt'] as const;
-const MINUTE = 60_000;
-const P256 = { namedCurve: 'P-256' };
-
-function keeper(store: MemoryStore, clock: FakeClock, audit = new MemoryAuditLog()) {
-  const common = { store, clock, audit, log: silentLogger };
-  return new AuthorityKeeper({ trustDomain: TRUST_DOMAIN, jwtKeyType: 'ec-p256', ...common });
-}
-
-function stateOf(store: MemoryStore): AuthorityState {
-  const document = store.documents.get('state') ?? assert.fail('no state');
-  return readState(JSON.parse(document.text), TRUST_DOMAIN);
-}
 
 function keysOf(store: MemoryStore, name: KeyDocumentName): readonly string[] {
   const document = store.documents.get(name);
@@ -123,29 +105,6 @@ test('no line, no authority: nothing that could sign is stored before it is writ
   await assertAtRest(store);
 });
 
-test('keys of another format are not taken for none, and unknown members are kept', async () => {
-  const store = new MemoryStore();
-  const clock = new FakeClock();
-  await keeper(store, clock).settle();
-  const change = (edit: (value: Record<string, unknown>) => object) => {
-    const { version, text } = store.documents.get('issuing-keys') ?? assert.fail();
-    const value = JSON.parse(text) as Record<string, unknown>;
-    const edited = { version: version + 1, text: JSON.stringify(edit(value)) };
-    store.documents.set('issuing-keys', edited);
-    return value;
-  };
-  const good = change((value) => ({ ...value, sealedWith: 'kek-1' }));
-  await clock.advance(30 * 3_600_000);
-  await keeper(store, clock).settle();
-  const { text } = store.documents.get('issuing-keys') ?? assert.fail();
-  assert.notDeepEqual(JSON.parse(text).keys, good['keys']);
-  assert.equal(JSON.parse(text).sealedWith, 'kek-1');
-  for (const other of [{ ...good, format: 2 }, { format: 1, keys: { a: 1 } }, [], null]) {
-    change(() => other as object);
-    await assert.rejects(keeper(store, clock).settle(), { reason: 'StateDamaged' });
-  }
-});
-
 test('alone, nobody is waited for: a crash is made good at once', async () => {
   const store = new MemoryStore();
   const clock = new FakeClock();
@@ -174,64 +133,6 @@ test('two that keep the same authorities at once make one set of them', async ()
   await assertAtRest(store);
 });
 
-test('keys without a state are no fresh start: no new root is made', async () => {
-  for (const name of KEY_DOCUMENTS) {
-    const store = new MemoryStore();
-    const clock = new FakeClock();
-    await keeper(store, clock).settle();
-    const kept = store.documents.get(name) ?? assert.fail(name);
-    store.documents.clear();
-    store.documents.set(name, kept);
-    await assert.rejects(keeper(store, clock).settle(), {
-      code: 'failed-precondition',
-      reason: 'StateDamaged',
-    });
-    assert.deepEqual([...store.documents.keys()], [name]);
-  }
-});
-
-const DAMAGES: readonly [string, (state: Record<string, unknown>) => void][] = [
-  ['of another trust domain', (state) => Object.assign(state, { trustDomain: 'example.net' })],
-  ['for newer readers', (state) => Object.assign(state, { minReader: 2 })],
-  ['for newer writers', (state) => Object.assign(state, { minWriter: 2 })],
-  ['of another format', (state) => Object.assign(state, { format: 2 })],
-  ['without a sequence', (state) => delete state['sequence']],
-  ['with a malformed authority', (state) => Object.assign(state, { authorities: [{}] })],
-  ['with an authority that is null', (state) => Object.assign(state, { authorities: [null] })],
-];
-
-for (const [what, damage] of DAMAGES) {
-  test(`a state ${what} is not touched`, async () => {
-    const store = new MemoryStore();
-    const clock = new FakeClock();
-    await keeper(store, clock).settle();
-    const document = store.documents.get('state') ?? assert.fail();
-    const value = JSON.parse(document.text) as Record<string, unknown>;
-    damage(value);
-    const text = JSON.stringify(value);
-    store.documents.set('state', { ...document, text });
-    await assert.rejects(keeper(store, clock).settle(), { reason: 'StateDamaged' });
-    assert.equal(store.documents.get('state')?.text, text);
-  });
-}
-
-test('members that this version does not know stay in the state', async () => {
-  const store = new MemoryStore();
-  const clock = new FakeClock();
-  await keeper(store, clock).settle();
-  const document = store.documents.get('state') ?? assert.fail();
-  const value = JSON.parse(document.text) as { authorities: object[] };
-  Object.assign(value, { later: 'x' });
-  Object.assign(value.authorities.find((one) => 'jwk' in one) ?? assert.fail(), { tainted: true });
-  store.documents.set('state', { ...document, text: JSON.stringify(value) });
-  await clock.advance(25 * 60 * MINUTE);
-  await keeper(store, clock).settle();
-  const after = store.documents.get('state')?.text ?? '';
-  assert.notEqual(after, JSON.stringify(value), 'an intermediate was replaced');
-  assert.match(after, /"later":"x"/);
-  assert.match(after, /"tainted":true/);
-});
-
 test('a root whose key is lost signs nothing, and no other root is made instead', async () => {
   const store = new MemoryStore();
   const clock = new FakeClock();
@@ -241,74 +142,6 @@ test('a root whose key is lost signs nothing, and no other root is made instead'
   await assert.rejects(keeper(store, clock).settle(), { reason: 'StateDamaged' });
   assert.equal(stateOf(store).authorities.filter(({ kind }) => kind === 'root').length, 2);
 });
-
-test('the view reads neither root nor serving keys', async () => {
-  const store = new MemoryStore();
-  await keeper(store, new FakeClock()).settle();
-  const read = new Set<DocumentName>();
-  store.onOperation = (_when, _operation, name) => read.add(name);
-  await new AuthorityView({ trustDomain: TRUST_DOMAIN, store }).refresh();
-  assert.deepEqual([...read].toSorted(), ['issuer-serving', 'issuing-keys', 'state']);
-});
-
-test('a view that cannot read a newer state keeps what it has', async () => {
-  const store = new MemoryStore();
-  const clock = new FakeClock();
-  await keeper(store, clock).settle();
-  const view = new AuthorityView({ trustDomain: TRUST_DOMAIN, store });
-  await view.refresh();
-  const before = view.current.value;
-  const older = store.documents.get('state') ?? assert.fail();
-  const rolledBack = { ...stateOf(store), sequence: 1 };
-  store.documents.set('state', { version: older.version + 1, text: JSON.stringify(rolledBack) });
-  await assert.rejects(view.refresh(), { reason: 'StateRolledBack' });
-  assert.equal(view.current.value, before);
-  assert.ok(view.hasGoneBack);
-});
-
-const MIX_UPS: readonly [string, (state: AuthorityState) => unknown][] = [
-  [
-    'the active root is not the one that signed the intermediate',
-    (state) => ({
-      ...state,
-      authorities: state.authorities.filter(
-        ({ kind, phase }) => kind !== 'root' || phase !== 'active',
-      ),
-    }),
-  ],
-  [
-    'the published JWT key is another one',
-    (state) => ({
-      ...state,
-      authorities: state.authorities.map((authority) =>
-        authority.kind === 'jwt'
-          ? { ...authority, jwk: publicJwk(generateKeyPairSync('ec', P256).publicKey) }
-          : authority,
-      ),
-    }),
-  ],
-  [
-    'there are two active JWT authorities',
-    (state) => ({
-      ...state,
-      authorities: state.authorities.flatMap((authority) =>
-        authority.kind === 'jwt' ? [authority, { ...authority, id: 'other' }] : [authority],
-      ),
-    }),
-  ],
-];
-
-for (const [what, mixUp] of MIX_UPS) {
-  test(`nothing is signed with a state in which ${what}`, async () => {
-    const store = new MemoryStore();
-    await keeper(store, new FakeClock()).settle();
-    const text = JSON.stringify(mixUp(stateOf(store)));
-    store.documents.set('state', { version: 99, text });
-    const view = new AuthorityView({ trustDomain: TRUST_DOMAIN, store });
-    await assert.rejects(view.refresh(), { reason: 'StateDamaged' });
-    assert.equal(view.current.value, undefined);
-  });
-}
 
 test('RS256: by default the JWT key is RSA of 2,048 bits', async () => {
   const store = new MemoryStore();

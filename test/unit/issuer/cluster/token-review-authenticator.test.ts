@@ -1,104 +1,27 @@
-import assert from 'node:assert/strict';
-import { afterEach, beforeEach, test } from 'node:test';
-import { type PodObject, readPod } from '../../../../src/identity/objects.ts';
-import { TokenReviewAuthenticator } from '../../../../src/issuer/cluster/token-review-authenticator.ts';
-import { reviewToken } from '../../../../src/kube/token-review.ts';
-import type { JsonObject } from '../../../../src/template/json-value.ts';
-import { KubeHarness } from '../../kube/kube-harness.ts';
+// Who is let in by a TokenReview, for how long, and what it costs the API server.
 
-const AUDIENCE = 'signet-issuer/example.org';
-const SUBJECT = 'system:serviceaccount:signet:signet-node';
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { JsonObject } from '../../../../src/template/json-value.ts';
+import {
+  AUDIENCE,
+  authenticator,
+  kube,
+  make,
+  pluginPod,
+  pods,
+  reasonFor,
+  token,
+  useAuthenticator,
+  vouched,
+} from './token-review-fixtures.ts';
+
+useAuthenticator();
+
 const REVIEWS = '/apis/authentication.k8s.io/v1/tokenreviews';
 const MINUTE = 60_000;
 
-let kube: KubeHarness;
-let pods: Map<string, PodObject>;
-let authenticator: TokenReviewAuthenticator;
-
-beforeEach(async () => {
-  kube = await KubeHarness.start();
-  pods = new Map([['pod-uid', pluginPod()]]);
-  authenticator = make();
-});
-afterEach(async () => {
-  await kube.stop();
-});
-
-function make(whileDownMs = 0): TokenReviewAuthenticator {
-  return new TokenReviewAuthenticator({
-    audience: AUDIENCE,
-    place: { namespace: 'signet', serviceAccount: 'signet-node', daemonSet: 'signet-node' },
-    review: async (token, audiences) => await reviewToken(kube.client, token, audiences),
-    pod: (uid) => pods.get(uid),
-    clock: kube.clock,
-    whileDownMs,
-  });
-}
-
-const OWNER = {
-  apiVersion: 'apps/v1',
-  kind: 'DaemonSet',
-  name: 'signet-node',
-  uid: 'ds',
-  controller: true,
-};
-
-function pluginPod(
-  change: { metadata?: JsonObject; spec?: JsonObject; status?: JsonObject } = {},
-): PodObject {
-  return readPod({
-    metadata: {
-      name: 'signet-node-x',
-      namespace: 'signet',
-      uid: 'pod-uid',
-      ownerReferences: [OWNER],
-      ...change.metadata,
-    },
-    spec: { nodeName: 'node-1', serviceAccountName: 'signet-node', ...change.spec },
-    status: { phase: 'Running', ...change.status },
-  });
-}
-
-function part(value: unknown): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url');
-}
-
-let serial = 0;
-function token(claims: JsonObject = {}, header: JsonObject = { alg: 'RS256' }): string {
-  const exp = Math.floor(kube.clock.now() / 1000) + 3600;
-  const payload = { sub: SUBJECT, aud: [AUDIENCE], exp, jti: `${(serial += 1)}`, ...claims };
-  return `${part(header)}.${part(payload)}.${'s'.repeat(40)}`;
-}
-
-/** A token that the API server vouches for, but for `change`. */
-function vouched(change: { status?: JsonObject; user?: JsonObject; extra?: JsonObject } = {}) {
-  const text = token();
-  kube.api.tokens.set(text, {
-    authenticated: true,
-    audiences: [AUDIENCE],
-    user: {
-      username: SUBJECT,
-      uid: 'sa',
-      extra: {
-        'authentication.kubernetes.io/pod-name': ['signet-node-x'],
-        'authentication.kubernetes.io/pod-uid': ['pod-uid'],
-        'authentication.kubernetes.io/node-name': ['node-1'],
-        'authentication.kubernetes.io/credential-id': ['JTI=1'],
-        ...change.extra,
-      },
-      ...change.user,
-    },
-    ...change.status,
-  });
-  return text;
-}
-
 const reviews = () => kube.api.requestsOf('POST', REVIEWS).length;
-
-async function reasonFor(text: string): Promise<string> {
-  const decision = await authenticator.authenticate(text);
-  return decision.allowed ? 'allowed' : decision.reason;
-}
 
 test('the token of a node plugin gives its node, until the token ends', async () => {
   const text = vouched();
@@ -118,77 +41,6 @@ test('T-04: the audience is always sent, and an answer without it is a refusal',
     assert.equal(await reasonFor(vouched({ status: { audiences } })), 'TokenAudience');
   }
 });
-
-const REFUSED: readonly [string, Parameters<typeof vouched>[0], string][] = [
-  ['not authenticated', { status: { authenticated: false } }, 'TokenInvalid'],
-  ['authenticated as text', { status: { authenticated: 'true' } }, 'TokenInvalid'],
-  ['another account', { user: { username: `${SUBJECT}2` } }, 'NotNodePlugin'],
-  [
-    'another namespace',
-    { user: { username: SUBJECT.replace(':signet:', ':x:') } },
-    'NotNodePlugin',
-  ],
-  ...['pod-name', 'pod-uid', 'node-name'].flatMap((name) =>
-    [undefined, [], [''], ['a', 'b'], 'node-1'].map(
-      (value): [string, Parameters<typeof vouched>[0], string] => [
-        `${name} ${JSON.stringify(value)}`,
-        { extra: { [`authentication.kubernetes.io/${name}`]: value } },
-        'TokenUnbound',
-      ],
-    ),
-  ),
-  [
-    'T-03: another node',
-    { extra: { 'authentication.kubernetes.io/node-name': ['node-2'] } },
-    'CallerMismatch',
-  ],
-  [
-    'another pod name',
-    { extra: { 'authentication.kubernetes.io/pod-name': ['other'] } },
-    'CallerMismatch',
-  ],
-];
-for (const [what, change, reason] of REFUSED) {
-  test(`a review that says ${what} is refused as ${reason}`, async () => {
-    assert.equal(await reasonFor(vouched(change)), reason);
-  });
-}
-
-const PODS: readonly [string, Parameters<typeof pluginPod>[0], string][] = [
-  ['in another namespace', { metadata: { namespace: 'x' } }, 'NotNodePlugin'],
-  ['of another account', { spec: { serviceAccountName: 'default' } }, 'NotNodePlugin'],
-  ['without an owner', { metadata: { ownerReferences: [] } }, 'NotNodePlugin'],
-  [
-    'of another DaemonSet',
-    { metadata: { ownerReferences: [{ ...OWNER, name: 'x' }] } },
-    'NotNodePlugin',
-  ],
-  [
-    'of a ReplicaSet',
-    { metadata: { ownerReferences: [{ ...OWNER, kind: 'ReplicaSet' }] } },
-    'NotNodePlugin',
-  ],
-  [
-    'of a foreign DaemonSet',
-    { metadata: { ownerReferences: [{ ...OWNER, apiVersion: 'x/v1' }] } },
-    'NotNodePlugin',
-  ],
-  [
-    'not controlled',
-    { metadata: { ownerReferences: [{ ...OWNER, controller: false }] } },
-    'NotNodePlugin',
-  ],
-  ['on another node', { spec: { nodeName: 'node-2' } }, 'CallerMismatch'],
-  ['not scheduled', { spec: { nodeName: '' } }, 'CallerMismatch'],
-  ['that failed', { status: { phase: 'Failed' } }, 'CallerOver'],
-  ['that ended', { status: { phase: 'Succeeded' } }, 'CallerOver'],
-];
-for (const [what, change, reason] of PODS) {
-  test(`T-03: a pod ${what} is refused as ${reason}, whatever its token says`, async () => {
-    pods.set('pod-uid', pluginPod(change));
-    assert.equal(await reasonFor(vouched()), reason);
-  });
-}
 
 test('garbage gets no review', async () => {
   const expired = token({ exp: Math.floor(kube.clock.now() / 1000) });

@@ -8,35 +8,14 @@ import { completeSet, readRevocations } from '../../../../src/authorities/revoca
 import { silentLogger } from '../../../../src/base/log.ts';
 import { AuthorityView } from '../../../../src/issuer/authority/signing-authorities.ts';
 import { HeldInventory } from '../../../../src/issuer/held-inventory.ts';
-import type { PodSource, Suspension } from '../../../../src/issuer/pod-source.ts';
+import type { PodSource } from '../../../../src/issuer/pod-source.ts';
 import { RevocationKeeper } from '../../../../src/issuer/revocation/revocation-keeper.ts';
 import { type Crl, readCrl } from '../../../../src/spiffe/crl/crl.ts';
 import { World } from '../authority/authority-world.ts';
-import { MapPodSource, MemoryAuditLog, NODE, TRUST_DOMAIN } from '../fixtures.ts';
+import { MemoryAuditLog, NODE, TRUST_DOMAIN } from '../fixtures.ts';
+import { Pods } from './suspending-pods.ts';
 
 const HOUR = 3_600_000;
-
-class Pods extends MapPodSource {
-  restrictionsKnownTo = 0n;
-  /** By name, of everything there is. */
-  readonly inForce = new Map<string, boolean>();
-
-  suspensions(): ReadonlySet<string> {
-    return new Set(this.inForce.keys());
-  }
-
-  suspending({ podUid }: { podUid: string }): readonly Suspension[] {
-    if (podUid !== 'pod-uid') return [];
-    return [...this.inForce].map(([name, isForGood]) => ({ name, isForGood }));
-  }
-
-  restrict(name: string, isForGood: boolean | undefined): void {
-    if (isForGood === undefined) this.inForce.delete(name);
-    else this.inForce.set(name, isForGood);
-    this.restrictionVersion += 1n;
-    this.restrictionsKnownTo = this.restrictionVersion;
-  }
-}
 
 let world: World;
 let stop: AbortController;

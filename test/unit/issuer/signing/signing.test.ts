@@ -1,71 +1,28 @@
 // Signing as a whole: what is decided per item, what is written down, and what gets out.
 
 import assert from 'node:assert/strict';
-import { before, beforeEach, test } from 'node:test';
-import { silentLogger } from '../../../../src/base/log.ts';
-import { AuthorityKeeper } from '../../../../src/issuer/authority/authority-keeper.ts';
-import {
-  AuthorityView,
-  type SigningAuthorities,
-} from '../../../../src/issuer/authority/signing-authorities.ts';
-import { HeldInventory } from '../../../../src/issuer/held-inventory.ts';
-import type { IssuableEntry } from '../../../../src/issuer/pod-source.ts';
-import { KeyRegistry } from '../../../../src/issuer/policy/key-registry.ts';
-import { MintLimits } from '../../../../src/issuer/policy/mint-limits.ts';
-import { PublishedPods } from '../../../../src/issuer/policy/published-pods.ts';
-import { JwtSigning } from '../../../../src/issuer/signing/jwt-signing.ts';
-import { X509Signing } from '../../../../src/issuer/signing/x509-signing.ts';
+import { test } from 'node:test';
 import { readCertificate } from '../../../../src/spiffe/certificate/certificate.ts';
 import { publicKeyBits } from '../../../../src/spiffe/certificate/key-identifier.ts';
 import { parseSpiffeId } from '../../../../src/spiffe/spiffe-id.ts';
-import { FakeClock } from '../../../fakes/fake-clock.ts';
-import { entry, MapPodSource, MemoryAuditLog, NODE, pod, TRUST_DOMAIN } from '../fixtures.ts';
-import { MemoryStore } from '../memory-store.ts';
+import { entry, NODE, pod } from '../fixtures.ts';
 import { newPoint } from '../new-point.ts';
+import {
+  audit,
+  caller,
+  clock,
+  current,
+  ID,
+  jwt,
+  mint,
+  pods,
+  useSigning,
+  x509,
+} from './signing-fixtures.ts';
 
-const caller = { node: NODE, credentialId: 'token-1', expiresAt: Number.POSITIVE_INFINITY };
+useSigning();
+
 const signal = new AbortController().signal;
-const ID = entry().spiffeId;
-
-let current: SigningAuthorities;
-let clock: FakeClock;
-let pods: MapPodSource;
-let audit: MemoryAuditLog;
-let x509: X509Signing;
-let jwt: JwtSigning;
-
-before(async () => {
-  const store = new MemoryStore();
-  const common = { store, clock: new FakeClock(), audit: new MemoryAuditLog(), log: silentLogger };
-  await new AuthorityKeeper({
-    trustDomain: TRUST_DOMAIN,
-    jwtKeyType: 'ec-p256',
-    ...common,
-  }).settle();
-  const view = new AuthorityView({ trustDomain: TRUST_DOMAIN, store });
-  await view.refresh();
-  current = view.current.value ?? assert.fail();
-});
-
-beforeEach(() => {
-  clock = new FakeClock();
-  pods = new MapPodSource(pod(), pod({ uid: 'other-pod' }));
-  audit = new MemoryAuditLog();
-  const keys = new KeyRegistry();
-  keys.setAuthorities(current.keyDigests);
-  const published = new PublishedPods();
-  published.publish('pod-uid');
-  published.publish('other-pod');
-  const common = {
-    pods,
-    audit,
-    clock,
-    authorities: () => current,
-    limits: new MintLimits(clock, { perSecond: 10, burst: 50 }),
-  };
-  x509 = new X509Signing({ ...common, keys, published, inventory: new HeldInventory() });
-  jwt = new JwtSigning({ ...common, issuer: 'https://issuer.example' });
-});
 
 function item(change: { podUid?: string; entryId?: string; publicKey?: Uint8Array } = {}) {
   const publicKey = change.publicKey ?? newPoint();
@@ -210,94 +167,6 @@ test('names of the entry are in the certificate', async () => {
   assert.deepEqual(extensions.alternativeNames.dnsNames, ['agent.city.svc']);
 });
 
-async function mint(change: Partial<IssuableEntry> = {}, audience: readonly string[] = ['a']) {
-  pods.set(pod({ entries: [entry(change)] }));
-  const asked = { entryId: 'policy-uid', expectedSpiffeId: change.spiffeId ?? ID };
-  const [result] = await jwt.sign(caller, { podUid: 'pod-uid', items: [asked], audience });
-  if (result === undefined) assert.fail('no result');
-  if (!result.allowed) return { reason: result.reason, claims: new Map<string, unknown>() };
-  const [, payload = ''] = result.value.token.split('.');
-  const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString());
-  return { reason: 'issued', claims: new Map(Object.entries(claims as object)) };
-}
-
-test('a JWT-SVID says what it must, and `jti` only when asked', async () => {
-  const { claims } = await mint();
-  assert.deepEqual([...claims.keys()], ['iss', 'sub', 'aud', 'iat', 'exp']);
-  assert.equal(claims.get('iss'), 'https://issuer.example');
-  assert.equal(claims.get('sub'), ID);
-  assert.deepEqual(claims.get('aud'), ['a']);
-  const first = (await mint({ jwtIncludeJti: true })).claims.get('jti');
-  const second = (await mint({ jwtIncludeJti: true })).claims.get('jti');
-  assert.equal(typeof first, 'string');
-  assert.notEqual(first, second);
-});
-
-test('claims of a policy never take the place of ours', async () => {
-  const jwtClaims = { sub: 'x', iss: 'x', aud: 'x', exp: 'x', iat: 'x', nbf: 'x', jti: 'x' };
-  const { claims } = await mint({ jwtClaims: { ...jwtClaims, agent_team: 'traffic' } });
-  assert.deepEqual([...claims.keys()], ['iss', 'sub', 'aud', 'iat', 'exp', 'agent_team']);
-  assert.equal(claims.get('sub'), ID);
-  assert.equal(claims.get('agent_team'), 'traffic');
-});
-
-test('JwtDenied and AudienceNotAllowed reach the answer and the log', async () => {
-  const { limits } = entry();
-  assert.equal((await mint({ limits: { ...limits, jwtDenied: true } })).reason, 'JwtDenied');
-  const listed = { limits: { ...limits, allowedAudiences: ['b'] } };
-  assert.equal((await mint(listed)).reason, 'AudienceNotAllowed');
-  assert.equal((await mint(listed, ['b'])).reason, 'issued');
-  assert.deepEqual(
-    audit.events.map(({ event, reason }) => reason ?? event),
-    ['JwtDenied', 'AudienceNotAllowed', 'JwtSvidIssued'],
-  );
-  assert.deepEqual(audit.events[2]?.audience, ['b']);
-});
-
-test('the line of a JWT-SVID holds its digest and no token', async () => {
-  await mint();
-  const [line] = audit.events;
-  assert.match(line?.tokenDigest ?? '', /^[0-9a-f]{64}$/);
-  assert.doesNotMatch(JSON.stringify(line), /eyJ/);
-});
-
-test('Throttled: fifty at once, then ten a second; another node uses up nothing', async () => {
-  const stranger = { ...caller, node: 'node-2' };
-  const asked = { entryId: 'policy-uid', expectedSpiffeId: ID };
-  const ask = async (by: typeof caller, count: number) =>
-    await jwt.sign(by, {
-      podUid: 'pod-uid',
-      items: Array.from({ length: count }, () => asked),
-      audience: ['a'],
-    });
-  for (let call = 0; call < 3; call += 1) await ask(stranger, 32);
-  assert.ok((await ask(caller, 32)).every(({ allowed }) => allowed));
-  assert.ok((await ask(caller, 18)).every(({ allowed }) => allowed));
-  const over = await ask(caller, 1);
-  assert.equal(over[0]?.allowed === false && over[0].reason, 'Throttled');
-  await clock.advance(1000);
-  assert.ok((await ask(caller, 10)).every(({ allowed }) => allowed));
-});
-
-test('a JWT-SVID whose entry was withdrawn while its signature waited does not get out', async () => {
-  const asked = { entryId: 'policy-uid', expectedSpiffeId: ID };
-  const ask = { podUid: 'pod-uid', items: [asked, asked, asked], audience: ['a'] };
-  const waiting = jwt.sign(caller, ask);
-  pods.set(pod({ entries: [], refusal: 'Suspended' }));
-  assert.deepEqual(
-    (await waiting).map((result) => result.allowed || result.reason),
-    ['Suspended', 'Suspended', 'Suspended'],
-  );
-  assert.ok(audit.events.every(({ event }) => event === 'JwtSvidRefused'));
-});
-
-test('nothing is signed for a caller that went away while it waited', async () => {
-  const asked = { entryId: 'policy-uid', expectedSpiffeId: ID };
-  const ask = { podUid: 'pod-uid', items: [asked], audience: ['a'] };
-  await assert.rejects(jwt.sign(caller, ask, AbortSignal.abort()), { code: 'unavailable' });
-  assert.equal(audit.events.length, 0);
-});
-
 test('Throttled: all pods of a node together, so that no node takes what others need', async () => {
   const asked = { entryId: 'policy-uid', expectedSpiffeId: ID };
   const uids = Array.from({ length: 45 }, (_, index) => `pod-${index}`);
@@ -322,11 +191,6 @@ test('what is refused anyway uses up nothing', async () => {
     const results = await jwt.sign(caller, { ...half, items: batch });
     assert.equal(results.filter(({ allowed }) => allowed).length, 25);
   }
-});
-
-test('a malformed audience is the caller’s mistake', async () => {
-  await assert.rejects(mint({}, []), { code: 'invalid-argument' });
-  await assert.rejects(mint({}, ['a', 'a']), { code: 'invalid-argument' });
 });
 
 test('an ID of another trust domain is never signed, whatever the source says', async () => {

@@ -7,16 +7,16 @@ import type { ServedIdentity, WorkloadBundle } from '../../../../src/node/svid/p
 import { generateWorkloadKey } from '../../../../src/node/svid/workload-key.ts';
 import type { ServedAnswer } from '../../../../src/node/workload/workload-messages.ts';
 import { parseSpiffeId } from '../../../../src/spiffe/spiffe-id.ts';
-import {
-  type DataSource,
-  type TypedExtensionConfig,
+import type {
+  DataSource,
+  TypedExtensionConfig,
 } from '../../../../src/transport/gen/envoy/config/core/v3/core_pb.ts';
 import {
   type Secret,
   SecretSchema,
   SPIFFECertValidatorConfigSchema,
 } from '../../../../src/transport/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
-import { TestAuthority } from '../../../fakes/fake-issuer.ts';
+import { TestAuthority } from '../../../fakes/test-authority.ts';
 
 export const NOW = Date.UTC(2026, 0, 1);
 

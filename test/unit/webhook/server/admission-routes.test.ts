@@ -1,9 +1,8 @@
-// Every path of the webhook: what it decides, and that nothing at all makes it fail.
+// Every path of the webhook, and what it decides.
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import * as fc from 'fast-check';
-import type { JsonObject, JsonValue } from '../../../../src/template/json-value.ts';
+import type { JsonObject } from '../../../../src/template/json-value.ts';
 import { applyPatch, type JsonPatchOperation } from '../../../../src/webhook/json-patch.ts';
 import {
   MUTATE_PODS_PATH,
@@ -12,14 +11,12 @@ import {
   VALIDATE_KINDS_PATH,
   VALIDATE_PODS_PATH,
 } from '../../../../src/webhook/server/admission-paths.ts';
-import { admissionRoutes } from '../../../../src/webhook/server/admission-routes.ts';
 import {
   ACCEPTED,
   makeFederated,
   makePolicy,
   makeRestriction,
 } from '../../crds/manifest-fixtures.ts';
-import { arbitraryJson } from '../arbitrary-json.ts';
 import { driverVolume, makePod } from '../pod-fixtures.ts';
 import {
   makeContext,
@@ -29,16 +26,7 @@ import {
   responseOf,
   textOf,
 } from './review-fixtures.ts';
-
-type Asked = { readonly path: string; readonly body: JsonValue };
-
-async function send({ path, body }: Asked, context = makeContext()) {
-  const route = admissionRoutes(context).find((each) => each.path === path);
-  if (route === undefined) throw new Error(`no route ${path}`);
-  assert.equal(route.method, 'POST');
-  const answer = await route.handle({ body: new TextEncoder().encode(JSON.stringify(body)) });
-  return { ...answer, body: String(answer.body) };
-}
+import { LABELLED, PLURALS, send } from './route-fixtures.ts';
 
 async function ask(path: string, request: JsonObject, context = makeContext()) {
   const answer = await send({ path, body: makeReview(request) }, context);
@@ -54,7 +42,6 @@ function patchOf(response: JsonObject): readonly JsonPatchOperation[] {
 }
 
 const unlabelled = makePod({ labels: {} });
-const LABELLED = { 'signet.dev/inject': 'true' };
 
 suite(MUTATE_PODS_PATH, () => {
   test('gives a pod that asks its volume, and counts it', async () => {
@@ -153,13 +140,6 @@ test(`${VALIDATE_PODS_PATH} names what is wrong with a volume, and patches nothi
   ]);
 });
 
-const PLURALS: ReadonlyMap<string, string> = new Map([
-  ['ClusterSPIFFEID', 'clusterspiffeids'],
-  ['ClusterStaticEntry', 'clusterstaticentries'],
-  ['ClusterFederatedTrustDomain', 'clusterfederatedtrustdomains'],
-  ['IdentityRestriction', 'identityrestrictions'],
-]);
-
 function kindRequest(object: JsonObject): JsonObject {
   const kind = textOf(object, 'kind');
   const [group = '', version = ''] = textOf(object, 'apiVersion').split('/');
@@ -223,92 +203,4 @@ suite('a request about something else is a 400', () => {
       assert.deepEqual(context.counts.list(), [{ path, outcome: 'malformed', count: 1 }]);
     });
   }
-});
-
-test('a failure of ours is a bare 500, counted, and logged with its cause', async () => {
-  const err = new Error('a secret');
-  const logged: unknown[] = [];
-  const base = makeContext();
-  const context = {
-    ...base,
-    namespaces: {
-      labelsOf: () => {
-        throw err;
-      },
-    },
-    log: { ...base.log, error: (fields: { err?: unknown }) => void logged.push(fields.err) },
-  };
-  const answer = await send({ path: MUTATE_PODS_PATH, body: makeReview(podRequest) }, context);
-  assert.deepEqual(answer, { status: 500, body: '{"error":"internal error"}' });
-  assert.deepEqual(logged, [err]);
-  assert.deepEqual(context.counts.list(), [
-    { path: MUTATE_PODS_PATH, outcome: 'failed', count: 1 },
-  ]);
-});
-
-suite('any JSON at all', () => {
-  const kinds = [...PLURALS].map(([kind, resource]) => {
-    const group = kind === 'IdentityRestriction' ? 'signet.dev' : 'spire.spiffe.io';
-    const version = 'v1alpha1';
-    return { kind: { group, version, kind }, resource: { group, version, resource } };
-  });
-  const pod = { kind: podRequest.kind, resource: podRequest.resource };
-  const request = fc
-    .record({
-      about: fc.constantFrom(pod, pod, pod, pod, pod, pod, ...kinds),
-      operation: fc.constantFrom(
-        'CREATE',
-        'CREATE',
-        'CREATE',
-        'UPDATE',
-        'DELETE',
-        'CONNECT',
-        'NONE',
-      ),
-      subResource: fc.constantFrom('', '', '', 'ephemeralcontainers', 'status'),
-      namespace: fc.constantFrom('agents', 'unknown', 'kube-system', '__proto__', 'constructor'),
-      object: arbitraryJson,
-      oldObject: arbitraryJson,
-    })
-    .map(({ about, ...rest }) => ({ uid: podRequest.uid, ...about, ...rest }));
-  const body = fc.oneof(
-    { arbitrary: request.map(makeReview), weight: 10 },
-    // What must be patched, so that the generator surely gets there.
-    { arbitrary: fc.constant(makeReview(podRequest)), weight: 1 },
-    { arbitrary: arbitraryJson.map((value) => makeReview(value as JsonObject)), weight: 1 },
-    { arbitrary: arbitraryJson, weight: 1 },
-  );
-
-  test('is answered with 200 or 400, within the bounds, on every path', async () => {
-    const context = makeContext({ agents: LABELLED });
-    const routes = admissionRoutes(context);
-    const pods = routes.filter(({ path }) => path === MUTATE_PODS_PATH);
-    await fc.assert(
-      fc.asyncProperty(
-        body,
-        fc.constantFrom(...routes, ...pods, ...pods),
-        async (body, { path }) => {
-          const answer = await send({ path, body }, context);
-          assert.ok(answer.status === 200 || answer.status === 400, answer.body);
-          if (answer.status === 400) return;
-          const response = responseOf(answer.body);
-          assert.equal(typeof response['allowed'], 'boolean');
-          const warnings = (response['warnings'] ?? []) as readonly string[];
-          assert.ok(warnings.length <= 10 && warnings.every(({ length }) => length <= 120));
-        },
-      ),
-      { numRuns: 2000 },
-    );
-    const outcomes = new Set(context.counts.list().map(({ outcome }) => outcome));
-    assert.deepEqual([...outcomes].toSorted(), ['allowed', 'malformed', 'patched', 'refused']);
-  });
-
-  test('and so are bytes that are no JSON', async () => {
-    const [route] = admissionRoutes(makeContext());
-    await fc.assert(
-      fc.asyncProperty(fc.uint8Array({ maxLength: 64 }), async (body) => {
-        assert.equal((await route?.handle({ body }))?.status, 400);
-      }),
-    );
-  });
 });
