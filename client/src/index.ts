@@ -50,7 +50,9 @@ export { JwtGuard, jwtSvidOf } from './jwt-guard.ts';
 export { type JwtAuthoritySource, type JwtCheck, verifyJwtSvid } from './jwt-peer.ts';
 export { JwtSource, type JwtSourceOptions } from './jwt-source.ts';
 export type { FetchedJwtSvid, JwtBundles } from './jwt-svids.ts';
+export { type LiveConnection, LiveConnections, type VerifiedPeer } from './live-connections.ts';
 export { type PeerCheck, peerSpiffeId, type TlsSource } from './peer-identity.ts';
+export { NOTHING_REVOKED, RevokedCertificates } from './revoked-certificates.ts';
 export {
   type ConnectTlsOptions,
   connectTls,

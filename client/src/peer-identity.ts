@@ -12,6 +12,8 @@ import {
   validateX509Svid,
 } from '../../src/spiffe/x509-svid/x509-svid.ts';
 import type { Authorizer } from './authorizer.ts';
+import type { LiveConnection, LiveConnections, VerifiedPeer } from './live-connections.ts';
+import { issuedCertificates, type RevokedCertificates } from './revoked-certificates.ts';
 import type { X509Bundle } from './x509-bundles.ts';
 import type { X509Svid } from './x509-context.ts';
 import type { X509SourceState } from './x509-source.ts';
@@ -20,6 +22,9 @@ import type { X509SourceState } from './x509-source.ts';
 export interface TlsSource {
   readonly clock: Clock;
   readonly svid: X509Svid;
+  readonly revoked: RevokedCertificates;
+  /** Takes every connection that is made with this source. */
+  readonly connections: LiveConnections;
   bundleOf(trustDomain: TrustDomain): X509Bundle | undefined;
   changes(signal: AbortSignal): AsyncIterable<X509SourceState>;
 }
@@ -41,13 +46,15 @@ export function peerSpiffeId(socket: object): SpiffeId {
   return peer;
 }
 
-export function rememberPeer(socket: object, peer: SpiffeId): void {
-  verifiedPeers.set(socket, peer);
+/** From here on the connection has a peer, and ends when the source says so. */
+export function takePeer({ socket, peer, own }: LiveConnection, { connections }: TlsSource): void {
+  verifiedPeers.set(socket, peer.spiffeId);
   Object.defineProperty(socket, SELF, { value: socket });
+  connections.add({ socket, peer, own });
 }
 
 /** Throws `unauthenticated` or `permission-denied`; whatever is wrong, there is no peer then. */
-export function verifyPeer(certificate: DetailedPeerCertificate, check: PeerCheck): SpiffeId {
+export function verifyPeer(certificate: DetailedPeerCertificate, check: PeerCheck): VerifiedPeer {
   return authorizePeer(authenticate(chainOf(certificate), check), check);
 }
 
@@ -57,7 +64,7 @@ export function verifyPeer(certificate: DetailedPeerCertificate, check: PeerChec
  * only one trust domain may connect, OpenSSL has verified the chain against its authorities alone, so
  * the leaf is all that is left to judge; of several, nothing says which one's authority signed.
  */
-export function verifyClient(certificate: DetailedPeerCertificate, check: PeerCheck): SpiffeId {
+export function verifyClient(certificate: DetailedPeerCertificate, check: PeerCheck): VerifiedPeer {
   const chain = chainOf(certificate);
   const [leaf] = chain;
   const isCutOff = chain.length === 1 && certificate.issuerCertificate !== certificate;
@@ -67,44 +74,53 @@ export function verifyClient(certificate: DetailedPeerCertificate, check: PeerCh
   return authorizePeer(authenticateLeaf(leaf, check), check);
 }
 
-function authorizePeer(peer: SpiffeId, { authorize }: PeerCheck): SpiffeId {
-  const decision = authorize.authorize(peer);
+function authorizePeer(peer: VerifiedPeer, { authorize }: PeerCheck): VerifiedPeer {
+  const decision = authorize.authorize(peer.spiffeId);
   if (decision.allowed) return peer;
   throw new CodedError('permission-denied', `TLS peer refused: ${decision.message}`, {
     reason: decision.reason,
   });
 }
 
-function authenticate(chain: readonly Uint8Array[], { source, authorize }: PeerCheck): SpiffeId {
-  return orRefuse(source, () => {
-    const { spiffeId } = validateX509Svid(chain, {
-      authoritiesOf: (trustDomain) =>
-        authorize.trustDomains.has(trustDomain) ? source.bundleOf(trustDomain)?.anchors : undefined,
-      now: source.clock.now(),
-    });
-    return spiffeId;
+function authenticate(chain: readonly Uint8Array[], check: PeerCheck): VerifiedPeer {
+  return orRefuse(check, { chain, isCutOff: false }, ({ now, bundleOf }) => {
+    const authoritiesOf = (trustDomain: TrustDomain) => bundleOf(trustDomain)?.anchors;
+    return validateX509Svid(chain, { authoritiesOf, now }).spiffeId;
   });
 }
 
-function authenticateLeaf(leaf: Uint8Array, { source, authorize }: PeerCheck): SpiffeId {
-  return orRefuse(source, () => {
+function authenticateLeaf(leaf: Uint8Array, check: PeerCheck): VerifiedPeer {
+  return orRefuse(check, { chain: [leaf], isCutOff: true }, ({ now }) => {
     const { spiffeId, certificate } = readX509Svid(leaf);
-    const trustDomain = trustDomainOf(spiffeId);
-    if (!authorize.trustDomains.has(trustDomain) || source.bundleOf(trustDomain) === undefined) {
-      throw invalid(`trust domain ${trustDomain}: not trusted`);
-    }
-    const now = source.clock.now();
     if (now < certificate.notBefore) throw invalid('certificate: not valid yet');
     if (now > certificate.notAfter) throw invalid('certificate: expired');
     return spiffeId;
   });
 }
 
-function orRefuse(source: TlsSource, judge: () => SpiffeId): SpiffeId {
+type Presented = Pick<VerifiedPeer, 'chain' | 'isCutOff'>;
+type Given = { readonly now: number; readonly bundleOf: TlsSource['bundleOf'] };
+
+function orRefuse(
+  { source, authorize }: PeerCheck,
+  presented: Presented,
+  judge: (given: Given) => SpiffeId,
+): VerifiedPeer {
   // Without an identity of our own nobody is talked to: it may have been withdrawn just now.
   void source.svid;
   try {
-    return judge();
+    const now = source.clock.now();
+    const bundleOf = (trustDomain: TrustDomain) =>
+      authorize.trustDomains.has(trustDomain) ? source.bundleOf(trustDomain) : undefined;
+    const spiffeId = judge({ now, bundleOf });
+    const trustDomain = trustDomainOf(spiffeId);
+    const bundle = bundleOf(trustDomain);
+    if (bundle === undefined) throw invalid(`trust domain ${trustDomain}: not trusted`);
+    const certificates = issuedCertificates(presented.chain);
+    if (certificates.some((each) => source.revoked.has(each))) {
+      throw invalid('certificate: revoked');
+    }
+    return { ...presented, spiffeId, bundle, certificates, provenAt: now };
   } catch (thrown) {
     const { message } = CodedError.from(thrown);
     throw new CodedError('unauthenticated', `TLS peer refused: ${message}`, { cause: thrown });

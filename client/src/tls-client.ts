@@ -6,9 +6,9 @@ import { Agent, type AgentOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { connect, type TLSSocket } from 'node:tls';
 import { CodedError } from '../../src/base/errors.ts';
-import type { SpiffeId } from '../../src/spiffe/spiffe-id.ts';
-import { type PeerCheck, rememberPeer } from './peer-identity.ts';
-import { tlsClientOptions } from './tls-options.ts';
+import type { VerifiedPeer } from './live-connections.ts';
+import { type PeerCheck, takePeer } from './peer-identity.ts';
+import { identityCheck, secureContextOptions } from './tls-options.ts';
 
 export type Destination =
   | { readonly host: string; readonly port: number }
@@ -30,10 +30,15 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 /** Resolves with a connection whose peer was verified; throws otherwise, with nothing sent. */
 export async function connectTls(options: ConnectTlsOptions): Promise<TLSSocket> {
   const { to, signal, timeoutMs = DEFAULT_TIMEOUT_MS, protocol } = options;
-  let peer: SpiffeId | undefined;
-  const tlsOptions = tlsClientOptions(options, (verified) => {
-    peer = verified;
-  });
+  let peer: VerifiedPeer | undefined;
+  const own = options.source.svid.spiffeId;
+  const tlsOptions = {
+    ...secureContextOptions(options),
+    rejectUnauthorized: true,
+    checkServerIdentity: identityCheck(options, (verified) => {
+      peer = verified;
+    }),
+  };
   const limit = AbortSignal.timeout(timeoutMs);
   const stop = signal === undefined ? limit : AbortSignal.any([signal, limit]);
   const alpn = protocol === undefined ? {} : { ALPNProtocols: [protocol] };
@@ -47,7 +52,7 @@ export async function connectTls(options: ConnectTlsOptions): Promise<TLSSocket>
     if (protocol !== undefined && socket.alpnProtocol !== protocol) {
       throw new CodedError('unavailable', `TLS connection: peer does not speak ${protocol}`);
     }
-    rememberPeer(socket, peer);
+    takePeer({ socket, peer, own }, options.source);
     return socket;
   } catch (thrown) {
     socket.destroy();

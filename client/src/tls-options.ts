@@ -3,6 +3,7 @@
 // resumed one would outlive certificates, authorities and authorizers.
 
 import { constants } from 'node:crypto';
+import { Duplex } from 'node:stream';
 import {
   type ConnectionOptions,
   createSecureContext,
@@ -13,7 +14,7 @@ import {
 } from 'node:tls';
 import { CodedError } from '../../src/base/errors.ts';
 import { formatPemCertificate } from '../../src/spiffe/pem.ts';
-import type { SpiffeId } from '../../src/spiffe/spiffe-id.ts';
+import type { VerifiedPeer } from './live-connections.ts';
 import { type PeerCheck, verifyPeer } from './peer-identity.ts';
 
 /** Authenticated encryption with forward secrecy only, in TLS 1.2 too. */
@@ -64,31 +65,39 @@ export const SERVER_OPTIONS: TlsOptions = {
 /**
  * Options for one `tls.connect`, or for a client that takes its options (`ssl` of a database
  * client): with what the source holds now, so make them anew for each connection. The peer is
- * judged after OpenSSL accepted its chain and before anything is sent.
+ * judged after OpenSSL accepted its chain and before anything is sent. A connection over a socket that
+ * was given with the options ends when the source says so; any other one is out of reach.
  */
-export function tlsClientOptions(
-  check: PeerCheck,
-  verified: (peer: SpiffeId) => void = () => {},
-): ConnectionOptions {
+export function tlsClientOptions(check: PeerCheck): ConnectionOptions {
   return {
     ...secureContextOptions(check),
     rejectUnauthorized: true,
-    checkServerIdentity: identityCheck(check, verified),
+    checkServerIdentity: identityCheck(check, watchUnderlying(check)),
   };
 }
 
-function identityCheck(
-  check: PeerCheck,
-  verified: (peer: SpiffeId) => void,
-): LiveTlsOptions['checkServerIdentity'] {
-  return (_host, certificate) => {
+type Verified = (peer: VerifiedPeer, options: unknown) => void;
+type IdentityCheck = LiveTlsOptions['checkServerIdentity'];
+
+/** `verified` is also given what Node calls the check on: the options of the connection. */
+export function identityCheck(check: PeerCheck, verified: Verified): IdentityCheck {
+  return function (this: unknown, _host, certificate) {
     try {
       // Node passes the detailed form, which leads to the issuers.
-      verified(verifyPeer(certificate as DetailedPeer, check));
+      verified(verifyPeer(certificate as DetailedPeer, check), this);
       return undefined;
     } catch (thrown) {
       return CodedError.from(thrown);
     }
+  };
+}
+
+// A client that brings its own socket, as databases' do, has TLS made over it: that one can be ended.
+function watchUnderlying({ source }: PeerCheck): Verified {
+  return (peer, options) => {
+    const { socket } = (options ?? {}) as ConnectionOptions;
+    if (!(socket instanceof Duplex)) return;
+    source.connections.add({ socket, peer, own: source.svid.spiffeId });
   };
 }
 
@@ -102,6 +111,7 @@ export type LiveTlsOptions = {
 /**
  * Options for a pool that keeps one object for all connections to come, and reads it for each of
  * them. Reading never throws: without an identity there is a context that completes no handshake.
+ * Connections that the pool makes over sockets of its own end when the source says so.
  */
 export function liveTlsOptions(check: PeerCheck): LiveTlsOptions {
   return {
@@ -109,7 +119,7 @@ export function liveTlsOptions(check: PeerCheck): LiveTlsOptions {
       return createSecureContext(presentContext(check));
     },
     rejectUnauthorized: true,
-    checkServerIdentity: identityCheck(check, () => {}),
+    checkServerIdentity: identityCheck(check, watchUnderlying(check)),
   };
 }
 

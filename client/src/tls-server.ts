@@ -1,5 +1,5 @@
 // TLS servers that only verified peers reach. Their certificate follows the source without touching
-// open connections; when the identity is withdrawn, new connections fail until there is one again.
+// open connections; when the identity is withdrawn, those end, and new ones fail until there is one again.
 
 import type { RequestListener } from 'node:http';
 import {
@@ -11,7 +11,7 @@ import {
 import { createServer as createHttps, type Server as HttpsServer } from 'node:https';
 import { createServer as createTls, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { CodedError } from '../../src/base/errors.ts';
-import { type PeerCheck, rememberPeer, verifyClient } from './peer-identity.ts';
+import { type PeerCheck, takePeer, verifyClient } from './peer-identity.ts';
 import { NO_IDENTITY, presentContext, SERVER_OPTIONS } from './tls-options.ts';
 
 /**
@@ -70,7 +70,8 @@ function admit(socket: TLSSocket, check: PeerCheck): void {
   // Cannot be, without tickets and session cache; were it, its certificates would be old news.
   if (socket.isSessionReused()) throw new CodedError('unauthenticated', 'TLS session was resumed');
   if (!socket.authorized) throw new CodedError('unauthenticated', 'TLS peer is not authenticated');
-  rememberPeer(socket, verifyClient(socket.getPeerCertificate(true), check));
+  const peer = verifyClient(socket.getPeerCertificate(true), check);
+  takePeer({ socket, peer, own: check.source.svid.spiffeId }, check.source);
 }
 
 async function followSource(

@@ -8,6 +8,7 @@ import { readCertificate, splitCertificates } from '../../src/spiffe/certificate
 import { parseSpiffeId, type SpiffeId, trustDomainOf } from '../../src/spiffe/spiffe-id.ts';
 import { MAX_CHAIN_LENGTH, readX509Svid } from '../../src/spiffe/x509-svid/x509-svid.ts';
 import type { X509SVID, X509SVIDResponse } from '../../src/transport/gen/spiffe/workload_pb.ts';
+import { parseRevokedCertificates, type RevokedCertificates } from './revoked-certificates.ts';
 import { parseX509Bundle, parseX509Bundles, type X509Bundles } from './x509-bundles.ts';
 
 export type X509Svid = {
@@ -25,13 +26,14 @@ export type X509Context = {
   /** At least one; the first is the default identity. */
   readonly svids: readonly [X509Svid, ...X509Svid[]];
   readonly bundles: X509Bundles;
+  readonly revoked: RevokedCertificates;
 };
 
 export type Report = (problem: CodedError) => void;
 
 const MAX_SVIDS = 100;
 
-/** Throws `invalid-argument` naming the SVID and the rule; bundles left out go to `report`. */
+/** Throws `invalid-argument` naming the SVID and the rule; bundles and lists left out go to `report`. */
 export function parseX509Context(answer: X509SVIDResponse, report: Report): X509Context {
   if (answer.svids.length > MAX_SVIDS) {
     throw invalid(`svids: ${answer.svids.length} exceed ${MAX_SVIDS}`);
@@ -51,7 +53,8 @@ export function parseX509Context(answer: X509SVIDResponse, report: Report): X509
     const trustDomain = trustDomainOf(parseSpiffeId(spiffeId));
     bundles.set(trustDomain, parseX509Bundle(bundle));
   }
-  return { svids: [first, ...more], bundles };
+  const revoked = parseRevokedCertificates(answer.crl, report);
+  return { svids: [first, ...more], bundles, revoked };
 }
 
 function parseX509Svid(message: X509SVID): X509Svid {

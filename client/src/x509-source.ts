@@ -5,6 +5,8 @@ import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { CodedError } from '../../src/base/errors.ts';
 import type { TrustDomain } from '../../src/spiffe/spiffe-id.ts';
 import { FollowedStream, type SourceState } from './followed-stream.ts';
+import { LiveConnections } from './live-connections.ts';
+import type { RevokedCertificates } from './revoked-certificates.ts';
 import { WorkloadApiClient } from './workload-api-client.ts';
 import type { X509Bundle, X509Bundles } from './x509-bundles.ts';
 import type { Report, X509Context, X509Svid } from './x509-context.ts';
@@ -16,7 +18,7 @@ export type X509SourceOptions = {
   readonly hint?: string;
   /** Chooses among the SVIDs of each answer. */
   readonly pick?: (svids: readonly X509Svid[]) => X509Svid | undefined;
-  /** Told of each end of the stream and of each answer that was discarded. */
+  /** Told of each end of the stream, each answer discarded, and each connection ended. */
   readonly report?: Report;
   readonly clock?: Clock;
 };
@@ -25,6 +27,8 @@ export type X509SourceState = SourceState<X509Context>;
 
 export class X509Source {
   readonly clock: Clock;
+  /** Those made with this source that are open. */
+  readonly connections: LiveConnections;
   readonly #options: X509SourceOptions;
   readonly #client: WorkloadApiClient;
   readonly #stream: FollowedStream<X509Context>;
@@ -42,6 +46,7 @@ export class X509Source {
       clock: this.clock,
       report: options.report,
     });
+    this.connections = new LiveConnections((signal) => this.changes(signal), options.report);
   }
 
   /** Resolves once there is an identity. Throws when there will be none, or `signal` is aborted. */
@@ -67,6 +72,10 @@ export class X509Source {
     return this.#stream.current.bundles;
   }
 
+  get revoked(): RevokedCertificates {
+    return this.#stream.current.revoked;
+  }
+
   /** Undefined for a trust domain that is not trusted. */
   bundleOf(trustDomain: TrustDomain): X509Bundle | undefined {
     return this.bundles.get(trustDomain);
@@ -77,6 +86,7 @@ export class X509Source {
     return this.#stream.changes(signal);
   }
 
+  /** Open connections stay, and are not judged any more. */
   close(): void {
     this.#stream.close();
     this.#client.close();

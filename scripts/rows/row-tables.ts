@@ -10,6 +10,8 @@ import { ROOT, type RowResults } from './row-results.ts';
 export const DOCUMENTS = ['docs/conformance.md', 'docs/compatibility.md'] as const;
 const ROW = /^\| ([A-Z][A-Z0-9]?-?\d+|`[A-Za-z.]+\.spec\.[A-Za-z0-9.]+`) \|/;
 const COUNT = /\b\d+ of\s+\d+\s+rows are\s+cited/;
+/** A row that says what there is not. */
+const NOTHING_TO_TEST = ' | – |';
 const FIELDS = /(<!-- fields -->\n)[^]*?(<!-- \/fields -->)/;
 
 /** Row → files below test/, in order. */
@@ -48,10 +50,13 @@ export function withCitations(text: string, cited: Citations): string {
       const row = ROW.exec(line)?.[1]?.replaceAll('`', '');
       if (row === undefined) return line;
       const paths = cited.get(row) ?? [];
+      const end = line.slice(0, -2).lastIndexOf(' | ');
+      const isNothing = paths.length === 0 && line.slice(end) === NOTHING_TO_TEST;
+      if (isNothing) return line;
       rows += 1;
       if (paths.length > 0) tested += 1;
       const cell = paths.length === 0 ? 'not yet' : paths.map((path) => `\`${path}\``).join(', ');
-      return `${line.slice(0, line.slice(0, -2).lastIndexOf(' | '))} | ${cell} |`;
+      return `${line.slice(0, end)} | ${cell} |`;
     });
   return lines
     .join('\n')

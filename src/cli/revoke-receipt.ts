@@ -6,6 +6,8 @@ import type { PodIdentity } from '../identity/pod-identity.ts';
 import { jwtExpiry, x509TtlSeconds } from '../issuer/policy/signing-policy.ts';
 import type { JsonObject } from '../template/json-value.ts';
 import { nameOf } from './cluster/reader.ts';
+import type { HeldElsewhere, Holder } from './revoke-elsewhere.ts';
+import type { ListedCertificates } from './revoke-outcome.ts';
 import { formatTable } from './table.ts';
 
 export type RevokedIdentity = {
@@ -32,6 +34,10 @@ export type Receipt = {
   readonly jwtEndsAtLatest: string;
   /** Whether the controller reports it to be in force; undefined when it said nothing in time. */
   readonly inEffect: boolean | undefined;
+  /** Certificates on the revocation lists for it; left out when nothing is known of them. */
+  readonly revoked?: ListedCertificates;
+  /** With --explain: what no revocation here reaches. */
+  readonly elsewhere?: readonly HeldElsewhere[];
   readonly notes: readonly string[];
 };
 
@@ -43,28 +49,37 @@ export function revokedIdentities(
   view: IdentityView,
   restriction: JsonObject,
   now: number,
-): readonly RevokedIdentity[] {
+): { readonly identities: readonly RevokedIdentity[]; readonly holders: readonly Holder[] } {
   const change = { kind: 'IdentityRestriction', namespace: '', name: nameOf(restriction) } as const;
   view.apply({ ...change, object: undefined });
   const before = identitiesByPod(view, now);
   const lastSigned = now + SEEN_WITHIN_MS;
   view.apply({ ...change, object: restriction });
-  return [...before].flatMap(([uid, identities]) => {
+  const holders = [...before].flatMap(([uid, identities]): readonly Holder[] => {
     const decision = view.decision(uid, now);
+    const pod = decision?.pod;
+    if (pod === undefined) return [];
     const kept = new Set(decision?.identities.map(({ policyUid, policy }) => policyUid + policy));
     return identities
       .filter(({ policyUid, policy }) => !kept.has(policyUid + policy))
-      .map((identity) => ({ ...identity, entryId: identity.policyUid }))
-      .map((identity) => ({
-        namespace: decision?.pod.namespace ?? '',
-        pod: decision?.pod.name ?? '',
-        node: decision?.pod.nodeName ?? '',
-        spiffeId: identity.spiffeId,
-        policy: identity.policy,
-        x509EndsAtLatest: time(lastSigned + x509TtlSeconds(identity) * 1000),
-        jwtEndsAtLatest: time(jwtExpiry(identity, lastSigned, Number.POSITIVE_INFINITY)),
-      }));
+      .map((identity) => {
+        const entry = { ...identity, entryId: identity.policyUid };
+        const jwtEndsAt = jwtExpiry(entry, lastSigned, Number.POSITIVE_INFINITY);
+        return { pod, identity, jwtEndsAt };
+      });
   });
+  const identities = holders.map(({ pod, identity, jwtEndsAt }) => ({
+    namespace: pod.namespace,
+    pod: pod.name,
+    node: pod.nodeName,
+    spiffeId: identity.spiffeId,
+    policy: identity.policy,
+    x509EndsAtLatest: time(
+      lastSigned + x509TtlSeconds({ ...identity, entryId: identity.policyUid }) * 1000,
+    ),
+    jwtEndsAtLatest: time(jwtEndsAt),
+  }));
+  return { identities, holders };
 }
 
 function identitiesByPod(
@@ -115,8 +130,41 @@ export function receiptText(receipt: Receipt): string {
           `X.509-SVIDs that are out work until ${receipt.x509EndsAtLatest} at the latest, where the verifier reads no CRL;`,
           `JWT-SVIDs until ${receipt.jwtEndsAtLatest}. Both by the policies as they are now.`,
         ]),
+    ...listedText(receipt.revoked),
+    ...elsewhereText(receipt.elsewhere),
     ...receipt.notes.map((note) => `note: ${note}`),
   ].join('\n');
+}
+
+/** Of more, the text says how many there are; `-o json` has them all. */
+const MAX_SERIALS = 50;
+
+function listedText(revoked: ListedCertificates | undefined): readonly string[] {
+  if (revoked === undefined) return [];
+  const { count, serials, lastNotAfter } = revoked;
+  if (count === 0) return ['', 'No certificate is on the revocation lists for it yet.'];
+  const shown = serials.slice(0, MAX_SERIALS);
+  const more = count > shown.length ? [`  and ${count - shown.length} more`] : [];
+  return [
+    '',
+    `On the revocation lists, the last of them until it ends ${lastNotAfter}: ${count}`,
+    ...shown.map((serial) => `  ${serial}`),
+    ...more,
+  ];
+}
+
+function elsewhereText(elsewhere: readonly HeldElsewhere[] | undefined): readonly string[] {
+  if (elsewhere === undefined) return [];
+  if (elsewhere.length === 0) return ['', 'Nothing is known that it holds elsewhere.'];
+  return [
+    '',
+    'What it may hold elsewhere, which nothing here ends:',
+    ...elsewhere.flatMap(({ pod, what, until, end }) => [
+      `  ${pod}: ${what}`,
+      `    until ${until}`,
+      `    end it: ${end}`,
+    ]),
+  ];
 }
 
 function inEffectText(inEffect: boolean | undefined): string {
@@ -136,8 +184,11 @@ export const WHAT_IT_DOES = `signet revoke writes an IdentityRestriction, which 
                    JWT-SVID, which nothing can call back. The receipt says the latest end, by the
                    policies as they are now: a longer ttl that a policy had within the last day counts
                    for what was signed then, 24h (X.509) and 1h (JWT) being the most there is
-  not              open TLS connections of the workload; a node plugin that is cut off, or hostile,
-                   serves what it holds until that ends
+  about a second   its certificates are on the revocation lists, which servers read that are told to;
+                   open TLS connections end where either side uses @signet/client
+  not              other open connections; what it was given elsewhere, such as cloud sessions and API
+                   tokens: signet revoke TARGET --explain lists them; a node plugin that is cut off,
+                   or hostile, serves what it holds until that ends
   undone           by --undo alone, or at --until: deleting a pod or a label changes nothing
 
 A revoked pod has a successor under the same identity when something controls it. Revoke its

@@ -1,14 +1,13 @@
 // Writes and deletes the restrictions of `signet revoke`. A second call may add, never shorten: who
 // wants less undoes the first.
 
-import type { Clock } from '../base/clock.ts';
 import { CodedError } from '../base/errors.ts';
 import { rfc3339Time } from '../crds/rfc3339.ts';
 import { canonicalText } from '../kube/canonical-json.ts';
 import { type KubeClient, segment } from '../kube/kube-client.ts';
 import type { JsonObject } from '../template/json-value.ts';
 import { RESTRICTIONS_PATH } from './cluster/identity-objects.ts';
-import { ClusterReader, nameOf, objectAt, objectsIn, textAt, valueAt } from './cluster/reader.ts';
+import { ClusterReader, nameOf, objectAt, textAt, valueAt } from './cluster/reader.ts';
 import { type RevokeTarget, TARGET_ANNOTATION } from './revoke-target.ts';
 
 export type Written = {
@@ -88,28 +87,4 @@ async function takeBack(client: KubeClient, object: JsonObject, signal: AbortSig
   const resourceVersion = textAt(object, 'metadata', 'resourceVersion');
   const body = { kind: 'DeleteOptions', apiVersion: 'v1', preconditions: { uid, resourceVersion } };
   await client.send({ method: 'DELETE', path, body, signal });
-}
-
-const LOOKS = 10;
-const LOOK_EVERY_MS = 500;
-
-/** What the controller says of it, which takes a moment; undefined when it said nothing. */
-export async function readStatus(
-  client: KubeClient,
-  name: string,
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
-): Promise<boolean | undefined> {
-  for (let look = 0; look < LOOKS && !signal.aborted; look += 1) {
-    const object = await client.send({
-      method: 'GET',
-      path: `${RESTRICTIONS_PATH}/${segment(name)}`,
-    });
-    const generation = valueAt(object, 'metadata', 'generation');
-    const condition = objectsIn(objectAt(object, 'status'), 'conditions').find(
-      (each) => textAt(each, 'type') === 'InEffect' && each['observedGeneration'] === generation,
-    );
-    if (condition !== undefined) return textAt(condition, 'status') === 'True';
-    await clock.sleep(LOOK_EVERY_MS, signal);
-  }
-  return undefined;
 }

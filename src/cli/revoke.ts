@@ -17,6 +17,8 @@ import type { Command, CommandContext } from './command.ts';
 import { dnsName } from './node-settings.ts';
 import { IDENTITY_FLAGS, INSTALLATION_FLAGS, identitySettings } from './offline-view.ts';
 import { formatOutput, OUTPUT_FLAG } from './output.ts';
+import { type Holder, heldElsewhere } from './revoke-elsewhere.ts';
+import { readOutcome } from './revoke-outcome.ts';
 import {
   lastOf,
   type Receipt,
@@ -30,7 +32,7 @@ import {
   type RevokeTarget,
   restrictionObject,
 } from './revoke-target.ts';
-import { readStatus, undo, writeRestriction } from './revoke-write.ts';
+import { undo, writeRestriction } from './revoke-write.ts';
 import { printable } from './table.ts';
 
 const FLAGS = {
@@ -48,7 +50,10 @@ const FLAGS = {
   cause: { type: 'string', help: 'why, for people', value: 'TEXT' },
   undo: { type: 'boolean', help: 'give back what an earlier call took' },
   'dry-run': { type: 'boolean', help: 'print the receipt, write nothing' },
-  explain: { type: 'boolean', help: 'say what a revocation does and does not do' },
+  explain: {
+    type: 'boolean',
+    help: 'say what it does and does not do; with a target, what that may hold elsewhere',
+  },
   ...OUTPUT_FLAG,
   ...CONNECTION_FLAGS,
   ...INSTALLATION_FLAGS,
@@ -78,7 +83,6 @@ export const revokeCommand: Command = async (args, context) => {
   if ((flags.cause?.length ?? 0) > MAX_CAUSE)
     throw invalid(`--cause: over ${MAX_CAUSE} characters`);
   const until = readUntil(flags.until, context.clock.now());
-  if (flags.explain) out(`${WHAT_IT_DOES}\n`);
   const connection = connect(flags, context);
   try {
     const target = parseTarget(word, flags.namespace ?? connection.namespace);
@@ -111,7 +115,15 @@ async function revoke(order: Order, context: CommandContext): Promise<Receipt> {
     ? ({ action: 'DryRun', until } as const)
     : await writeRestriction(client, object, context.clock.now());
   const found = await countUp(order, { object, reader, context });
-  const status = flags['dry-run'] ? undefined : await readStatus(client, nameOf(object), context);
+  const outcome = flags['dry-run']
+    ? undefined
+    : await readOutcome(client, {
+        name: nameOf(object),
+        namespace: dnsName('--signet-namespace', flags['signet-namespace']),
+        expects: found.identities.length > 0,
+        ...context,
+      });
+  const revoked = outcome?.revoked;
   return {
     restriction: nameOf(object),
     ...written,
@@ -119,7 +131,9 @@ async function revoke(order: Order, context: CommandContext): Promise<Receipt> {
     isComplete: found.isComplete,
     x509EndsAtLatest: lastOf(found.identities.map((each) => each.x509EndsAtLatest)),
     jwtEndsAtLatest: lastOf(found.identities.map((each) => each.jwtEndsAtLatest)),
-    inEffect: status,
+    inEffect: outcome?.inEffect,
+    ...(revoked === undefined ? {} : { revoked }),
+    ...(flags.explain ? { elsewhere: heldElsewhere(found.holders, revoked?.serials ?? []) } : {}),
     notes: [...notes, ...found.notes],
   };
 }
@@ -130,11 +144,15 @@ type Counting = {
   readonly context: CommandContext;
 };
 
+type Found = Pick<Receipt, 'identities' | 'isComplete' | 'notes'> & {
+  readonly holders: readonly Holder[];
+};
+
 /** What it takes away; when that cannot be told, the revocation stands all the same. */
 async function countUp(
   { target, args }: Order,
   { object, reader, context }: Counting,
-): Promise<Pick<Receipt, 'identities' | 'isComplete' | 'notes'>> {
+): Promise<Found> {
   const notes: string[] = [];
   try {
     const { flags: given } = parseFlags(args, FLAGS);
@@ -147,11 +165,11 @@ async function countUp(
     await loadPolicies(loading);
     await loadPods(loading, target.namespace);
     const { warnings } = validateIdentityRestriction(object, settings);
-    const identities = revokedIdentities(view, object, context.clock.now());
-    return { identities, isComplete: notes.length === 0, notes: [...warnings, ...notes] };
+    const reached = revokedIdentities(view, object, context.clock.now());
+    return { ...reached, isComplete: notes.length === 0, notes: [...warnings, ...notes] };
   } catch (thrown) {
     const why = CodedError.from(thrown).message;
-    return { identities: [], isComplete: false, notes: [...notes, why] };
+    return { identities: [], holders: [], isComplete: false, notes: [...notes, why] };
   }
 }
 

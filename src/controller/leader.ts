@@ -1,6 +1,7 @@
 // What one replica alone does: everything that writes. And what it says instead when it only observes.
 
 import { CodedError } from '../base/errors.ts';
+import { Latest } from '../base/latest.ts';
 import { EventRecorder } from '../kube/events.ts';
 import { StatusWriter } from '../kube/status-writer.ts';
 import { BundlePublisher } from './bundle-publisher.ts';
@@ -68,6 +69,7 @@ export async function lead(options: LeaderOptions, signal: AbortSignal): Promise
     context,
     sink,
     isForeign,
+    revoked: authorities.revoked,
     onPolicy: (object, conditions) => failures.policy(object, conditions),
   });
   const federated = { context, authorities, sink, events, isForeign, settings: federation };
@@ -99,6 +101,7 @@ export async function observe(context: ControllerContext, signal: AbortSignal): 
     context,
     sink: new StatusObserver(context.log),
     isForeign: () => false,
+    revoked: new Latest(),
     onPolicy: () => {},
   });
   await together(signal, [(until) => foreign.run(until), (until) => statuses.run(until)]);

@@ -10,6 +10,7 @@ import {
 import {
   completeSet,
   type PublishedCrl,
+  type RevokedCertificate,
   readRevocations,
 } from '../authorities/revocation-document.ts';
 import type { Clock } from '../base/clock.ts';
@@ -37,7 +38,10 @@ export class PublicAuthorities {
   readonly current = new Latest<AuthorityState>();
   /** The complete set of revocation lists; nothing before there was one. */
   readonly crls = new Latest<readonly PublishedCrl[]>();
+  /** What is on the lists, and by whose word; nothing before it was read once. */
+  readonly revoked = new Latest<readonly RevokedCertificate[]>();
   readonly #options: PublicAuthoritiesOptions;
+  #revokedText = '';
   #text: string | undefined;
 
   constructor(options: PublicAuthoritiesOptions) {
@@ -67,7 +71,10 @@ export class PublicAuthorities {
     const place = { resource: 'configmaps', namespace, name: REVOCATIONS } as const;
     const text = await readDocument(client, place);
     if (text === undefined) return;
-    const set = completeSet(state, readRevocations(parse(text), trustDomain), clock.now());
+    const document = readRevocations(parse(text), trustDomain);
+    if (text !== this.#revokedText) this.revoked.set(document.revoked);
+    this.#revokedText = text;
+    const set = completeSet(state, document, clock.now());
     // Those who read lists are to go on with the last ones; and no older ones are shown.
     if (set.length === 0 || newestOf(set) < newestOf(this.crls.value ?? [])) return;
     const before = this.crls.value ?? [];

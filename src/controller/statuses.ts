@@ -1,6 +1,8 @@
 // The status of what the view holds: policies and restrictions. Always made anew from what is known
 // now, so nothing that was missed stays wrong.
 
+import type { RevokedCertificate } from '../authorities/revocation-document.ts';
+import type { Latest } from '../base/latest.ts';
 import { COLLECTIONS } from '../cluster-view/cluster-view.ts';
 import { type Condition, setCondition } from '../crds/conditions.ts';
 import { parseIdentityRestriction } from '../crds/identity-restriction-policy.ts';
@@ -9,6 +11,7 @@ import { isInForce } from '../identity/restrict.ts';
 import { staticEntryStatus } from '../identity/static-entry-status.ts';
 import type { JsonObject } from '../template/json-value.ts';
 import type { ControllerContext } from './controller-context.ts';
+import { revokedStatus } from './revoked-certificates.ts';
 import type { StatusSink } from './status-sink.ts';
 import {
   conditionsIn,
@@ -39,6 +42,8 @@ export type StatusesOptions = {
   readonly sink: StatusSink;
   /** Whether statuses that upstream has too are somebody else's to write. */
   readonly isForeign: (path: string) => boolean;
+  /** What is on the revocation lists. */
+  readonly revoked: Latest<readonly RevokedCertificate[]>;
   /** Told of every status of a policy, before it is written. */
   readonly onPolicy: (object: JsonObject, conditions: readonly Condition[]) => void;
 };
@@ -58,6 +63,19 @@ export class Statuses {
 
   /** Looks with every change until aborted. */
   async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#followState(signal), this.#followLists(signal)]);
+  }
+
+  async #followLists(signal: AbortSignal): Promise<void> {
+    const { state } = this.#options.context;
+    for await (const _ of this.#options.revoked.watch(signal)) {
+      const seen = new Set<string>();
+      if (!state.isFresh) continue;
+      for (const object of state.restrictions.values()) this.#restriction(object, seen);
+    }
+  }
+
+  async #followState(signal: AbortSignal): Promise<void> {
     const { state, clock } = this.#options.context;
     for await (const _ of state.changed.watch(signal)) {
       // What is not known whole would be written down as if it were.
@@ -123,7 +141,9 @@ export class Statuses {
     );
     this.#known.add(target.path);
     seen.add(target.path);
-    const status = { conditions, observedGeneration } as unknown as JsonObject;
+    const lists = this.#options.revoked.value;
+    const revoked = lists === undefined ? {} : { revoked: revokedStatus(target.name, lists) };
+    const status = { conditions, observedGeneration, ...revoked } as unknown as JsonObject;
     sink.set(target, status, storedStatusOf(object));
   }
 

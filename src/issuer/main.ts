@@ -23,6 +23,7 @@ import { TokenReviewAuthenticator } from './cluster/token-review-authenticator.t
 import { IdentityPodSource } from './identity-pod-source.ts';
 import { createIssuer, type Issuer } from './issuer.ts';
 import { IssuerListener } from './issuer-listener.ts';
+import { MAX_WATCH_MS } from './watch/node-watch.ts';
 
 export type IssuerProcessOptions = {
   readonly settings: IdentitySettings;
@@ -51,8 +52,8 @@ export function clusterAccess(url: string, directory: string, clock: Clock): Kub
   return serviceAccountAccess({ url, directory, clock });
 }
 
-/** A caller waits for it, so it must not take as long as a list may. */
-const REVIEW_TIMEOUT_MS = 5000;
+/** A caller waits for it, for five seconds: an earlier review has to do before that. */
+const REVIEW_TIMEOUT_MS = 3000;
 
 /** Runs until aborted; rejects when a part fails that cannot go on by itself. */
 export async function runIssuer(options: IssuerProcessOptions, signal: AbortSignal): Promise<void> {
@@ -109,7 +110,8 @@ function compose(options: IssuerProcessOptions) {
   const { trustDomain } = settings;
   const kube = { access, clock, userAgent: `signet-issuer/${options.version}` };
   const client = new KubeClient(kube);
-  const reviewer = new KubeClient({ ...kube, timeoutMs: REVIEW_TIMEOUT_MS });
+  const { answers } = client;
+  const reviewer = new KubeClient({ ...kube, answers, timeoutMs: REVIEW_TIMEOUT_MS });
   const identities = new IdentityView(settings);
   const source = new IdentityPodSource({
     view: identities,
@@ -133,7 +135,7 @@ function compose(options: IssuerProcessOptions) {
     source,
     view,
     now: () => clock.now(),
-    answeredAt: () => Math.max(client.answeredAt, reviewer.answeredAt),
+    answers,
     maxStalenessMs,
   });
   const { namespace } = options;
@@ -156,7 +158,8 @@ function compose(options: IssuerProcessOptions) {
       review: async (token, audiences) => await reviewToken(reviewer, token, audiences),
       pod: (uid) => identities.index.pods.get(uid)?.object,
       clock,
-      whileDownMs: maxStalenessMs,
+      // At the latest it was reviewed for a watch, and its view is too old by then anyway.
+      whileDownMs: maxStalenessMs + MAX_WATCH_MS,
     }),
     audit,
     clock,

@@ -6,8 +6,9 @@ import { Agent, request as httpsRequest } from 'node:https';
 import type { Clock } from '../base/clock.ts';
 import { CodedError } from '../base/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../template/json-value.ts';
+import { ApiAnswers } from './api-answers.ts';
 import { type KubeAccess, type KubeCredentials, parseOrigin } from './kube-access.ts';
-import { toKubeError } from './kube-error.ts';
+import { NO_ANSWER, toKubeError } from './kube-error.ts';
 
 export type KubeRequest = {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -29,6 +30,8 @@ export type KubeClientOptions = {
   readonly clock: Clock;
   /** Such as `signet-issuer/1.0`. */
   readonly userAgent: string;
+  /** Where its answers are noted; several clients of one API server may share it. */
+  readonly answers?: ApiAnswers;
   /** For a whole request, and for a watch until it is accepted. */
   readonly timeoutMs?: number;
   readonly maxBodyBytes?: number;
@@ -41,19 +44,15 @@ const MAX_ERROR_BYTES = 64 * 1024;
 const MAX_SOCKETS = 100;
 
 export class KubeClient {
+  readonly answers: ApiAnswers;
   readonly #options: KubeClientOptions;
   readonly #origin: { readonly host: string; readonly port: number };
   #agent: { readonly by: string; readonly agent: Agent } | undefined;
-  #answeredAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: KubeClientOptions) {
     this.#options = options;
+    this.answers = options.answers ?? new ApiAnswers(options.clock);
     this.#origin = parseOrigin(options.access.url);
-  }
-
-  /** When the API server last answered anything but an overload or a failure of its own. */
-  get answeredAt(): number {
-    return this.#answeredAt;
   }
 
   /** One request and its whole answer; throws KubeError, or `unavailable` without an answer. */
@@ -87,9 +86,14 @@ export class KubeClient {
   async #open(request: KubeRequest, signal: AbortSignal): Promise<IncomingMessage> {
     const what = describe(request);
     const credentials = await this.#options.access.credentials();
-    const response = await this.#call(request, credentials, signal);
+    const response = await this.#call(request, credentials, signal).catch((thrown: unknown) => {
+      // Whoever asked may have had enough.
+      if (request.signal?.aborted !== true) this.answers.failed();
+      throw thrown;
+    });
     const status = response.statusCode ?? 0;
-    if (status < 500 && status !== 429) this.#answeredAt = this.#options.clock.now();
+    if (status < 500 && status !== 429) this.answers.answered();
+    else this.answers.failed();
     if (status >= 200 && status < 300) return response;
     if (status === 401) this.#options.access.forget?.();
     // A refusal without a readable body is still a refusal.
@@ -130,7 +134,8 @@ export class KubeClient {
       );
       outgoing.on('error', (cause: NodeJS.ErrnoException) => {
         const why = cause.code === undefined ? '' : ` (${cause.code})`;
-        reject(new CodedError('unavailable', `${describe(request)}: no answer${why}`, { cause }));
+        const message = `${describe(request)}: no answer${why}`;
+        reject(new CodedError('unavailable', message, { cause, reason: NO_ANSWER }));
       });
       outgoing.end(text);
     });

@@ -7,6 +7,9 @@ import { isJsonObject, type JsonObject, type JsonValue, ownValue } from '../temp
 /** The reason of a resource version or continue token that the API server has forgotten. */
 export const GONE = 'Gone';
 
+/** The reason when nobody answered, or nobody in time. */
+export const NO_ANSWER = 'NoAnswer';
+
 const MAX_MESSAGE = 300;
 const MAX_RETRY_AFTER_MS = 120_000;
 

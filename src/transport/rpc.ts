@@ -15,7 +15,10 @@ export type Call = {
 
 type Method<I extends DescMessage, O extends DescMessage> = { input: I; output: O };
 
-/** The handler of one method: its shape follows from the method's kind. */
+/**
+ * The handler of one method: its shape follows from the method's kind. It must not change the request:
+ * the next one may be the same object.
+ */
 export type Handler<M> = M extends { methodKind: 'unary' } & Method<infer I, infer O>
   ? (request: MessageShape<I>, call: Call) => Promise<MessageInitShape<O>>
   : M extends { methodKind: 'server_streaming' } & Method<infer I, infer O>

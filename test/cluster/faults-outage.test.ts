@@ -35,8 +35,7 @@ suite('running pods lose nothing', () => {
     pods = await startFleet(cluster, { namespace, prefix: 'hold', count: PODS });
   });
   after(async () => {
-    if (cluster.controlPlane.apiServer.pid === undefined) cluster.controlPlane.apiServer.start();
-    await cluster.controlPlane.ready();
+    await cluster.controlPlane.recover();
     await scale(cluster, 'issuer', REPLICAS);
     await leave(cluster, namespace);
   });
@@ -69,26 +68,27 @@ suite('running pods lose nothing', () => {
     );
   });
 
-  test('while the API server is down, and are renewed', async () => {
+  test('while the API server is down, and are renewed, also once it is back', async () => {
     const before = await newest();
     const down = Date.now();
-    await cluster.controlPlane.apiServer.stop('SIGKILL');
+    await cluster.controlPlane.crash();
     await sleep(OUTAGE_MS);
     const up = Date.now();
-    cluster.controlPlane.apiServer.start();
-    await cluster.controlPlane.ready();
-    await cluster.ready();
-    const lines = await allAfter(cluster, pods, down);
-    assert.deepEqual(
-      lines.filter((line) => !isUpdate(line)),
-      [],
-    );
+    await cluster.controlPlane.recover();
     const during = await eachAfter({ cluster, pods, since: down }, isUpdate);
     assert.deepEqual(
       during.filter(({ at }) => Number(at) > up),
       [],
     );
     assertUnbroken(before, during);
+    // Due while watches come back.
+    const after = await eachAfter({ cluster, pods, since: up }, isUpdate);
+    assertUnbroken(during, after);
+    const lines = await allAfter(cluster, pods, down);
+    assert.deepEqual(
+      lines.filter((line) => !isUpdate(line)),
+      [],
+    );
 
     await startFleet(cluster, { namespace, prefix: 'new', count: 2 });
     figure(

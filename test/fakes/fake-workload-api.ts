@@ -123,7 +123,7 @@ export class FakeWorkloadApi {
 
 /** The message of FetchX509SVID for SVIDs of one authority. */
 export function x509Answer(
-  ca: TestCa,
+  ca: Pick<TestCa, 'certificate'>,
   svids: readonly (TestSvid & { readonly hint?: string })[],
   federated: readonly TestCa[] = [],
 ): X509Answer {

@@ -9,7 +9,31 @@ const DENY = ['Deny'] as const;
 const STATUS = {
   type: 'object',
   description: 'How it fares. Example: {conditions: [{type: InEffect, status: "True"}]}',
-  properties: { conditions: CONDITIONS, observedGeneration: OBSERVED_GENERATION },
+  properties: {
+    conditions: CONDITIONS,
+    observedGeneration: OBSERVED_GENERATION,
+    revoked: {
+      type: 'object',
+      description:
+        'Certificates that are on the revocation lists for it. Example: {count: 1, serials: [5f02…]}',
+      required: ['count', 'serials'],
+      properties: {
+        count: { type: 'integer', format: 'int32', description: 'How many. Example: 1' },
+        serials: {
+          type: 'array',
+          description:
+            'Serial numbers in hex, of the first 20, last to end first. Example: [5f02…]',
+          items: { type: 'string' },
+          maxItems: 20,
+        },
+        lastNotAfter: {
+          type: 'string',
+          format: 'date-time',
+          description: 'When the last of them ends. Example: "2026-01-31T12:00:00Z"',
+        },
+      },
+    },
+  },
 } as const satisfies StructuralSchema;
 
 const TRUST_LEVELS = {

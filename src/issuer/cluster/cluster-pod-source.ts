@@ -2,6 +2,7 @@
 
 import type { ClusterView } from '../../cluster-view/cluster-view.ts';
 import { isViewFresh, MAX_STALL_MS } from '../../cluster-view/view-freshness.ts';
+import type { ApiAnswers } from '../../kube/api-answers.ts';
 import type { IdentityPodSource } from '../identity-pod-source.ts';
 import type {
   IssuablePod,
@@ -15,8 +16,7 @@ export type ClusterPodSourceOptions = {
   readonly source: IdentityPodSource;
   readonly view: ClusterView;
   readonly now: () => number;
-  /** When the API server last answered. */
-  readonly answeredAt: () => number;
+  readonly answers: ApiAnswers;
   /** How long known pods are served without an API server. */
   readonly maxStalenessMs: number;
 };
@@ -29,10 +29,11 @@ export class ClusterPodSource implements PodSource {
   }
 
   readonly isFresh = (): boolean => {
-    const { view, now, answeredAt, maxStalenessMs } = this.#options;
+    const { view, now, answers, maxStalenessMs } = this.#options;
     if (!view.isReady) return false;
     const { progressAt } = view;
-    return isViewFresh({ now: now(), progressAt, answeredAt: answeredAt(), maxStalenessMs });
+    const answeredMs = answers.since(progressAt);
+    return isViewFresh({ now: now(), progressAt, answeredMs, maxStalenessMs });
   };
 
   get version(): bigint {

@@ -12,9 +12,10 @@ export class Connection {
   /** Stopped in order to start over. */
   isRestarted = false;
 
-  constructor(clock: Clock) {
+  /** `heardAt`: of the connection that this one goes on from. */
+  constructor(clock: Clock, heardAt = clock.now()) {
     this.#clock = clock;
-    this.#heardAt = clock.now();
+    this.#heardAt = heardAt;
   }
 
   get signal(): AbortSignal {

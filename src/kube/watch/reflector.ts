@@ -7,7 +7,7 @@ import type { Clock } from '../../base/clock.ts';
 import { CodedError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { KubeClient } from '../kube-client.ts';
-import { isGone, retryAfterOf } from '../kube-error.ts';
+import { isGone, NO_ANSWER, retryAfterOf } from '../kube-error.ts';
 import { versionOf } from '../object-key.ts';
 import { Connection } from './connection.ts';
 import {
@@ -48,6 +48,8 @@ export type ReflectorOptions = {
 const PAGE_SIZE = 500;
 const IDLE_MS = 75_000;
 const RETRY = { initialMs: 800, maxMs: 30_000 } as const;
+/** An API server that answers nothing has no load from being asked, and views age until it is back. */
+const RETRY_UNANSWERED = { initialMs: 800, maxMs: 5000 } as const;
 const MIN_WATCH_SECONDS = 300;
 /** A watch that ended sooner, without a word, is not opened again at once. */
 const SHORT_WATCH_MS = 1000;
@@ -58,6 +60,8 @@ export class Reflector {
   #version: bigint | undefined;
   #progressAt = Number.NEGATIVE_INFINITY;
   #failures = 0;
+  /** Of them in a row, those without any answer. */
+  #unanswered = 0;
   #watchList: 'try' | 'skip once' | 'refused' = 'try';
   #connection: Connection | undefined;
   #needsSet = true;
@@ -95,12 +99,15 @@ export class Reflector {
 
   /** Follows until aborted; failures are logged and tried again. Rejects when `deliver` throws. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log, path } = this.#options;
+    const { clock, log, path, idleMs = IDLE_MS } = this.#options;
     while (!signal.aborted) {
-      const connection = new Connection(clock);
+      const startedAt = clock.now();
+      const age = startedAt - this.#progressAt;
+      // A watch that goes on from an old version says nothing before its next bookmark.
+      if (!(age >= 0 && age < idleMs)) this.#needsSet = true;
+      const connection = new Connection(clock, this.#needsSet ? startedAt : this.#progressAt);
       this.#connection = connection;
       signal.addEventListener('abort', connection.stop, { once: true });
-      const startedAt = clock.now();
       try {
         await this.#connect(connection);
         const isShort = Math.abs(clock.now() - startedAt) < SHORT_WATCH_MS;
@@ -110,10 +117,14 @@ export class Reflector {
         if (signal.aborted || connection.isRestarted) continue;
         const err = CodedError.from(thrown);
         if (isGone(err) || connection.isStalled) this.#needsSet = true;
-        log.warn({ path, err, attempt: this.#failures }, 'Lost a watch, will retry');
+        const attempt = this.#failures + this.#unanswered;
+        // What lasts is said now and then.
+        const say = this.#unanswered > 5 && this.#unanswered % 10 !== 0 ? 'debug' : 'warn';
+        log[say]({ path, err, attempt }, 'Lost a watch, will retry');
         // Whoever waited for a word has waited long enough; a view may not grow much older.
         if (connection.isStalled) continue;
-        await clock.sleep(Math.max(this.#backoff(), retryAfterOf(err)), signal);
+        const waitMs = err.reason === NO_ANSWER ? this.#unansweredBackoff() : this.#backoff();
+        await clock.sleep(Math.max(waitMs, retryAfterOf(err)), signal);
       } finally {
         signal.removeEventListener('abort', connection.stop);
       }
@@ -180,6 +191,7 @@ export class Reflector {
       if (connection.signal.aborted) return;
       connection.onProgress();
       this.#failures = 0;
+      this.#unanswered = 0;
       if (type === 'BOOKMARK') {
         this.#advance(versionOf(object));
         continue;
@@ -207,7 +219,14 @@ export class Reflector {
   #backoff(): number {
     const { random = Math.random } = this.#options;
     this.#failures += 1;
+    this.#unanswered = 0;
     return backoffMs(this.#failures - 1, { ...RETRY, random });
+  }
+
+  #unansweredBackoff(): number {
+    const { random = Math.random } = this.#options;
+    this.#unanswered += 1;
+    return backoffMs(this.#unanswered - 1, { ...RETRY_UNANSWERED, random });
   }
 
   #watchSeconds(): string {

@@ -4,9 +4,9 @@
 
 import { lstatSync, mkdirSync, unlinkSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { GrpcServer } from '../../transport/grpc/grpc-server.ts';
-import type { CallObserver } from '../../transport/grpc/grpc-service.ts';
 import type { ServiceBinding } from '../../transport/rpc.ts';
+import type { CallObserver } from '../../transport/workload/grpc/grpc-call.ts';
+import { WorkloadServer } from '../../transport/workload/workload-server.ts';
 import { DirectoryHandle, isErrno } from '../volume/directory-handle.ts';
 import { HiddenListener } from '../volume/hidden-listener.ts';
 
@@ -18,18 +18,21 @@ export type PluginSocketOptions = {
 
 /** Only the kubelet, which is root, may connect. */
 const SOCKET_MODE = 0o600;
-const MAX_CALL_BYTES = 1024 * 1024;
+/** A kubelet dials anew for every call, and after its restart calls for all its pods at once. */
+const MAX_CONNECTIONS = 1024;
+const MAX_CALL_BYTES = 64 * 1024;
+const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
 
 export class PluginSocket {
   readonly #path: string;
   readonly #directory: DirectoryHandle;
-  readonly #server: GrpcServer;
+  readonly #server: WorkloadServer;
   #listener: HiddenListener;
   #binding: Promise<void> = Promise.resolve();
 
   private constructor(
     path: string,
-    parts: { directory: DirectoryHandle; server: GrpcServer; listener: HiddenListener },
+    parts: { directory: DirectoryHandle; server: WorkloadServer; listener: HiddenListener },
   ) {
     this.#path = path;
     this.#directory = parts.directory;
@@ -40,9 +43,11 @@ export class PluginSocket {
   static async listen(options: PluginSocketOptions): Promise<PluginSocket> {
     mkdirSync(dirname(options.path), { recursive: true, mode: 0o750 });
     const directory = DirectoryHandle.openRoot(dirname(options.path));
-    const server = new GrpcServer({
+    const server = new WorkloadServer({
       services: options.services,
-      maxReceiveBytes: MAX_CALL_BYTES,
+      maxConnections: MAX_CONNECTIONS,
+      maxMessageBytes: MAX_CALL_BYTES,
+      limits: { maxBufferedBytes: MAX_BUFFERED_BYTES },
       ...(options.observe === undefined ? {} : { observe: options.observe }),
     });
     const listener = await bind(options.path, { directory, server, replace: true });
@@ -109,7 +114,7 @@ export class PluginSocket {
 
 async function bind(
   path: string,
-  parts: { directory: DirectoryHandle; server: GrpcServer; replace: boolean },
+  parts: { directory: DirectoryHandle; server: WorkloadServer; replace: boolean },
 ) {
   const { directory, server, replace } = parts;
   return await HiddenListener.bind({

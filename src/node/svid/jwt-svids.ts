@@ -183,8 +183,12 @@ function cacheKey(identity: ServedIdentity, audience: readonly string[]): string
 }
 
 /** Whether the first half of its life is not over. */
-export function isFresh({ receivedAt, lifeMs }: CachedToken, now: number): boolean {
-  return receivedAt <= now && now < receivedAt + lifeMs / 2;
+export function isFresh(token: CachedToken, now: number): boolean {
+  return token.receivedAt <= now && now < freshUntil(token);
+}
+
+export function freshUntil({ receivedAt, lifeMs }: CachedToken): number {
+  return receivedAt + lifeMs / 2;
 }
 
 /** Whether it still serves while no other can be had. */

@@ -15,9 +15,10 @@ import {
   type ServiceBinding,
   unchangingMessage,
 } from '../../transport/rpc.ts';
-import type { JwtSvids } from '../svid/jwt-svids.ts';
+import type { CachedToken, JwtSvids } from '../svid/jwt-svids.ts';
 import type { PodAnswer } from '../svid/pod-answer.ts';
 import type { VolumeRecord } from '../volume/volume-records.ts';
+import { JwtAnswers } from './jwt-answers.ts';
 import { requireWorkloadHeaders } from './security-header.ts';
 import { validateToken } from './token-validation.ts';
 import {
@@ -57,6 +58,7 @@ export const VALIDATION_LIMIT: RateLimit = { perSecond: 200, burst: 400 };
 const MAX_AUDIENCE_BYTES = 1024;
 
 export function workloadApi(options: WorkloadApiOptions): ServiceBinding {
+  const jwtAnswers = new JwtAnswers();
   const handlers: Handlers<typeof SpiffeWorkloadAPI> = {
     fetchX509SVID: (_request, call) => follow(options, call, X509_SVIDS),
     fetchX509Bundles: (_request, call) => follow(options, call, X509_BUNDLES),
@@ -64,19 +66,20 @@ export function workloadApi(options: WorkloadApiOptions): ServiceBinding {
     fetchJWTSVID: async (request, call) => {
       requireAudience(request.audience);
       const served = await firstServed(options, call);
+      const jwtSvids = options.answers.jwtSvidsOf(options.pod.podUid);
+      const standing = jwtAnswers.find(request, { served, jwtSvids }, options.clock.now());
+      if (standing !== undefined) return standing;
       const identities = jwtIdentities(served, request.spiffeId);
       if (!identities.allowed) {
         if (options.answers.isPending(options.pod.podUid, request.spiffeId)) throw notSignedYet();
         throw denied(options.pod, identities.reason);
       }
-      const tokens = await signed(options, identities.value, request.audience);
-      return {
-        svids: identities.value.map(({ spiffeId, hint }, index) => ({
-          spiffeId,
-          hint,
-          svid: tokens[index] ?? '',
-        })),
-      };
+      const basis = { served, jwtSvids, generation: jwtSvids.generation.value };
+      const tokens = await signed(options, basis.jwtSvids, {
+        identities: identities.value,
+        audience: request.audience,
+      });
+      return jwtAnswers.make(request, basis, { identities: identities.value, tokens });
     },
     validateJWTSVID: async (request, call) => {
       if (request.audience === '') throw invalid('audience: must be set');
@@ -183,16 +186,15 @@ export function denied(pod: VolumeRecord, reason: string): CodedError {
 }
 
 async function signed(
-  options: WorkloadApiOptions,
-  identities: ServedAnswer['identities'],
-  audience: readonly string[],
-): Promise<readonly string[]> {
+  { pod }: PodSocket,
+  jwtSvids: JwtSvids,
+  asked: { readonly identities: ServedAnswer['identities']; readonly audience: readonly string[] },
+): Promise<readonly CachedToken[]> {
   try {
-    const jwtSvids = options.answers.jwtSvidsOf(options.pod.podUid);
-    return await jwtSvids.fetch(identities, [...new Set(audience)]);
+    return await jwtSvids.fetchDated(asked.identities, [...new Set(asked.audience)]);
   } catch (thrown) {
     const { code, reason, message } = CodedError.from(thrown);
-    if (code === 'permission-denied' && reason !== undefined) throw denied(options.pod, reason);
+    if (code === 'permission-denied' && reason !== undefined) throw denied(pod, reason);
     // What stands between this node and the issuer is nothing the workload could change.
     throw new CodedError('unavailable', `no JWT-SVID now: ${message}`, { cause: thrown });
   }

@@ -3,7 +3,13 @@
 
 import type { KeyObject } from 'node:crypto';
 import { invalid } from '../../base/errors.ts';
-import { parseSpiffeId, type SpiffeId, type TrustDomain, trustDomainOf } from '../spiffe-id.ts';
+import {
+  parseSpiffeId,
+  pathOf,
+  type SpiffeId,
+  type TrustDomain,
+  trustDomainOf,
+} from '../spiffe-id.ts';
 import type { JsonObject, JsonValue } from '../strict-json.ts';
 import { decodeJws, parseJwsObject, splitCompactJws } from './compact-jws.ts';
 import { isJwtSignature, type JwtAlgorithm, jwtAlgorithm } from './jwt-algorithm.ts';
@@ -71,7 +77,10 @@ function readHeader(header: JsonObject): { algorithm: JwtAlgorithm; keyId: strin
 function readSubject(claims: JsonObject): SpiffeId {
   const subject = claims.get('sub');
   if (typeof subject !== 'string') throw invalid('sub: missing or not a string');
-  return parseSpiffeId(subject);
+  const spiffeId = parseSpiffeId(subject);
+  // JWT-SVID §3.1: of the workload that it was issued to.
+  if (pathOf(spiffeId) === '') throw invalid('sub: names a trust domain, not a workload');
+  return spiffeId;
 }
 
 /** RFC 7519 §4.1.4 to 4.1.6; only `exp` must be there (JWT-SVID §3.3). */

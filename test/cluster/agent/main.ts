@@ -2,6 +2,7 @@
 
 import { files } from './files.ts';
 import { get } from './get.ts';
+import { hold } from './hold.ts';
 import { issuer } from './issuer.ts';
 import { knock } from './knock.ts';
 import { call, serve } from './mutual-tls.ts';
@@ -15,6 +16,7 @@ type Command = (args: readonly string[], stop: AbortSignal) => Promise<number>;
 const COMMANDS: Readonly<Record<string, Command>> = {
   files,
   get,
+  hold,
   issuer,
   oidc,
   once,

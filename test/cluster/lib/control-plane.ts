@@ -116,6 +116,21 @@ export class ControlPlane {
     );
   }
 
+  /** The API server dies, and so do controllers and scheduler: real ones end when they cannot lead. */
+  async crash(): Promise<void> {
+    for (const component of [this.apiServer, this.controllerManager, this.scheduler]) {
+      await component.stop('SIGKILL');
+    }
+  }
+
+  /** Starts what `crash` has ended, if it has. */
+  async recover(): Promise<void> {
+    this.apiServer.start();
+    await this.ready();
+    this.controllerManager.start();
+    this.scheduler.start();
+  }
+
   startDns(binary: string): void {
     const file = join(this.directory, 'Corefile');
     const kubeconfig = join(this.directory, 'admin.kubeconfig');

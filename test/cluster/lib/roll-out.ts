@@ -37,3 +37,25 @@ export async function restartNodePlugins(cluster: Cluster): Promise<void> {
     );
   }
 }
+
+type Deployment = KubeObject & { readonly status?: Readonly<Record<string, number | undefined>> };
+
+/** Every pod of the installation is another one afterwards. */
+export async function restartEverything(cluster: Cluster): Promise<void> {
+  const deployments = ['signet-issuer', 'signet-controller'].map(async (name) => {
+    const path = `/apis/apps/v1/namespaces/${SIGNET_NAMESPACE}/deployments/${name}`;
+    const annotations = { 'kubectl.kubernetes.io/restartedAt': new Date().toISOString() };
+    await cluster.api.merge(path, { spec: { template: { metadata: { annotations } } } });
+    const { metadata } = await cluster.api.get(path);
+    const { generation = 0 } = metadata;
+    await cluster.api.waitFor<Deployment>(
+      path,
+      ({ status = {} }) =>
+        (status['observedGeneration'] ?? 0) >= generation &&
+        status['updatedReplicas'] === status['replicas'] &&
+        status['availableReplicas'] === status['replicas'],
+      { timeoutMs: ROLL_OUT_MS },
+    );
+  });
+  await Promise.all([...deployments, restartNodePlugins(cluster)]);
+}

@@ -65,14 +65,27 @@ test('a server with another ID is refused before anything is sent', { skip }, as
   });
 });
 
-test('a withdrawn identity fails the next connection, not the process', { skip }, async () => {
+test('a withdrawn identity ends what is open and fails the next, not the process', {
+  skip,
+}, async () => {
   const pool = poolFor(SERVER_ID);
   await pool.query('select 1');
+  const { connections } = agents.client.source;
+  const asked = pool.query('select pg_sleep(60)').then(
+    () => 'answered',
+    () => 'ended',
+  );
+  for (let tries = 0; tries < 1000 && connections.size === 0; tries += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.equal(connections.size, 1);
   agents.client.api.x509Svids.set(new CodedError('permission-denied', 'no identity issued'));
   for (let tries = 0; tries < 1000 && hasIdentity(); tries += 1) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+  assert.equal(await asked, 'ended');
   await assert.rejects(pool.query('select 1'));
+  assert.equal(connections.size, 0);
 });
 
 function hasIdentity(): boolean {

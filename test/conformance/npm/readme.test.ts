@@ -3,12 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { promisify } from 'node:util';
+import { createHttpsServer, exactly } from '../../../client/src/index.ts';
+import { CodedError } from '../../../src/base/errors.ts';
 import { ClaudeApi } from '../../fakes/claude-api.ts';
 import { JwtSigner } from '../../fakes/jwt-signer.ts';
 import { CLIENT_ID, startTwoAgents } from '../../integration/client/two-agents.ts';
@@ -137,14 +140,47 @@ test('a Claude call: run as it stands, but for where the API is', async () => {
   }
 });
 
+test('a connection that is cut off: run as it stands', async () => {
+  const check = { source: agents.server.source, authorize: exactly(CLIENT_ID) };
+  const server = createHttpsServer(check, (_request, response) => {
+    response.write('first');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const port = String((server.address() as AddressInfo).port);
+  const code = blockWith('/events').replace('8443', port);
+  const child = start(write('events.ts', code), agents.client.api.address, 'pipe');
+  const said = { out: '', err: '' };
+  child.stdout?.on('data', (part) => (said.out += String(part)));
+  child.stderr?.on('data', (part) => (said.err += String(part)));
+  await settles(() => said.out === 'first\n', said);
+  agents.client.api.x509Svids.set(
+    new CodedError('permission-denied', 'no identity issued: Suspended'),
+  );
+  await settles(() => said.out === 'first\ncut off; open connections: 0\n', said);
+  await settles(
+    () => /^permission-denied connection with \S+ ended: .*Suspended/m.test(said.err),
+    said,
+  );
+  child.kill();
+  server.close();
+});
+
+async function settles(holds: () => boolean, said: object): Promise<void> {
+  for (let tries = 0; tries < 600 && !holds(); tries += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.ok(holds(), JSON.stringify(said));
+}
+
 function environment(socket: string): NodeJS.ProcessEnv {
   return { PATH: process.env['PATH'], SPIFFE_ENDPOINT_SOCKET: socket };
 }
 
-function start(path: string, socket: string): ChildProcess {
+function start(path: string, socket: string, out: 'inherit' | 'pipe' = 'inherit'): ChildProcess {
   const child = spawn(process.execPath, ['--conditions=source', path], {
     env: environment(socket),
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', out, out],
   });
   children.push(child);
   return child;

@@ -14,7 +14,9 @@ import {
   createTlsServer,
   exactly,
   httpsAgent,
+  LiveConnections,
   memberOf,
+  NOTHING_REVOKED,
   parseSpiffeId,
   peerSpiffeId,
   type TlsSource,
@@ -180,6 +182,8 @@ test('X5-27: a DNS name that reads like a URI in a display string is not an ID',
     clock,
     svid,
     bundleOf: (trustDomain) => sources.server.bundleOf(trustDomain),
+    revoked: NOTHING_REVOKED,
+    connections: new LiveConnections((signal) => sources.server.changes(signal)),
     changes: (signal) => sources.server.changes(signal),
   });
   await assert.rejects(dial(server), { code: 'permission-denied' });

@@ -9,12 +9,15 @@ import {
   type Authorizer,
   connectTls,
   createTlsServer,
+  LiveConnections,
   memberOf,
+  NOTHING_REVOKED,
   oneOf,
   parseSpiffeId,
   parseTrustDomain,
   peerSpiffeId,
   type TlsSource,
+  type X509SourceState,
 } from '../../../client/src/index.ts';
 import { parseX509Bundle } from '../../../client/src/x509-bundles.ts';
 import type { X509Svid } from '../../../client/src/x509-context.ts';
@@ -53,13 +56,16 @@ function sourceOf({ spiffeId, chain, privateKey }: TestSvid): TlsSource {
   const bundles = new Map(
     [ours, other].map((ca) => [parseTrustDomain(ca.trustDomain), parseX509Bundle(ca.certificate)]),
   );
+  async function* changes(): AsyncGenerator<X509SourceState> {
+    yield { status: 'current', context: { svids: [svid], bundles, revoked: NOTHING_REVOKED } };
+  }
   return {
     clock: systemClock,
     svid,
     bundleOf: (trustDomain) => bundles.get(trustDomain),
-    async *changes() {
-      yield { status: 'current', context: { svids: [svid], bundles } };
-    },
+    revoked: NOTHING_REVOKED,
+    connections: new LiveConnections(changes),
+    changes,
   };
 }
 

@@ -27,7 +27,7 @@ const OPTIONS = [
 ];
 type Listening = { readonly settings: { webhook: number; health: number } };
 
-test('it serves what the authority role made, and hands its lease back at the end', async () => {
+test('R10: it serves what the authority role made, and hands its lease back at the end', async () => {
   const cluster = await ControllerHarness.start();
   const directory = mkdtempSync(join(tmpdir(), 'signet-account-'));
   const { url, ca, token } = cluster.api;

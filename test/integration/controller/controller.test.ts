@@ -39,7 +39,7 @@ function podReview() {
   };
 }
 
-test('a webhook that API servers trust, once the authority role has been there', async () => {
+test('R12: a webhook that API servers trust, once the authority role has been there', async () => {
   cluster.launch();
   await cluster.until(() => cluster.api.get(LEASES, 'signet-controller', 'signet') !== undefined);
   const authority = await cluster.addAuthority('serving');

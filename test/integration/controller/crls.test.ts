@@ -59,6 +59,39 @@ test('the ConfigMap of the bundle has the complete set', async () => {
   assert.equal(data()?.['crl.pem']?.match(/BEGIN X509 CRL/g)?.length, 3);
 });
 
+test('the status of a restriction names what it has put on the lists', async () => {
+  const { state, document } = await documents();
+  const restrictions = '/apis/signet.dev/v1alpha1/identityrestrictions';
+  for (const name of ['stop', 'other']) {
+    const spec = { match: { namespace: name }, suspend: true };
+    cluster.api.set(restrictions, { metadata: { name, generation: 1 }, spec });
+  }
+  const write = (name: string, value: unknown) =>
+    cluster.api.set(CONFIG_MAPS, {
+      metadata: { name: `signet-${name}`, namespace: 'signet' },
+      data: { 'document.json': JSON.stringify(value) },
+    });
+  write('authority-state', state);
+  write('revocations', { ...document, revoked: [] });
+  cluster.launch();
+  const said = (name: string) =>
+    (cluster.api.get(restrictions, name)?.['status'] as { revoked?: object } | undefined)?.revoked;
+  await cluster.until(() => said('stop') !== undefined && said('other') !== undefined);
+  assert.deepEqual(said('stop'), { count: 0, serials: [] });
+  const [one] = document.revoked;
+  const many = Array.from({ length: 21 }, (_, at) => ({
+    ...one,
+    serial: (at + 16).toString(16),
+    notAfter: 1_900_000_000 + at,
+  }));
+  write('revocations', { ...document, revoked: many });
+  await cluster.until(() => (said('stop') as { count: number }).count === 21);
+  const serials = many.map(({ serial }) => serial).toReversed();
+  const lastNotAfter = '2030-03-17T17:47:00Z';
+  assert.deepEqual(said('stop'), { count: 21, serials: serials.slice(0, 20), lastNotAfter });
+  assert.deepEqual(said('other'), { count: 0, serials: [] });
+});
+
 test('each list by its issuer’s key identifier, and all together, to whoever asks', async () => {
   const { state, document } = await documents();
   const crls = new Latest<readonly PublishedCrl[]>();

@@ -107,7 +107,7 @@ type Status = {
 const statusOf = () => (cluster.api.get(OBJECTS, PEER)?.['status'] ?? {}) as Status;
 const reasons = () => (statusOf().conditions ?? []).map(({ reason }) => reason).join(' ');
 
-test('D9, FE-11: fetched, stored under a fixed name, reported; and gone with its object', async () => {
+test('D8, D9, FE-11: fetched, stored under a fixed name, reported; and gone with its object', async () => {
   declare({ labels: { tier: 'partner' } });
   cluster.launch({ federation: { fetch: FETCH } });
   await cluster.until(() => stored()?.isFetched === true);

@@ -48,7 +48,7 @@ function addPolicy(name: string, spec: Record<string, unknown> = {}): ApiObject 
   });
 }
 
-test('A20 to A26: the statistics of a policy, and a condition for each thing to know', async () => {
+test('A20 to A27: the statistics of a policy, and a condition for each thing to know', async () => {
   addPod('web');
   addPod('broken', { serviceAccountName: 'not a path' });
   addPolicy('agents');

@@ -134,7 +134,7 @@ async function serve(uid: string) {
   return createGrpcClient(SpiffeWorkloadAPI, { target: `unix:${link}/spire-agent.sock` });
 }
 
-test('T-30: logs and audit lines hold no key, token or certificate', async () => {
+test('T-30, CS-16, KU-06: logs and audit lines hold no key, token or certificate', async () => {
   const uid = startPod();
   await until(() => issuer.heldBy(() => true).length > 0);
   const workload = await serve(uid);

@@ -1,4 +1,4 @@
-// What clients of Unix sockets send as `:authority`: nothing of it says who they are.
+// What clients of Unix sockets send as `:authority`, pods' and the kubelet: nothing of it says who they are.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -23,45 +23,64 @@ afterEach(async () => {
 
 const AUTHORITIES: readonly (readonly [
   name: string,
+  rows: string,
   fields: (socket: string) => readonly (readonly [string, string])[],
 ])[] = [
-  ['WE-25: localhost', () => [[':authority', 'localhost']]],
-  ['WE-25, PF-12: the path of the socket', (socket) => [[':authority', socket]]],
+  ['localhost', 'WE-25', () => [[':authority', 'localhost']]],
+  ['the path of the socket', 'WE-25, PF-12', (socket) => [[':authority', socket]]],
   [
-    'WE-25, PF-13: the path, percent-encoded',
+    'the path, percent-encoded',
+    'WE-25, PF-13',
     (socket) => [[':authority', encodeURIComponent(socket)]],
   ],
-  ['WE-25: the whole target', (socket) => [[':authority', `unix://${socket}`]]],
-  ['WE-25: an empty one', () => [[':authority', '']]],
-  ['WE-25: none', () => []],
-  ['WE-25: a Host header in its place', () => [['host', 'localhost']]],
+  ['the whole target', 'WE-25', (socket) => [[':authority', `unix://${socket}`]]],
+  ['an empty one', 'WE-25', () => [[':authority', '']]],
+  ['none', 'WE-25', () => []],
+  ['a Host header in its place', 'WE-25', () => [['host', 'localhost']]],
 ];
-for (const [name, fields] of AUTHORITIES) {
-  test(`${name} is accepted`, async () => {
+for (const [name, rows, fields] of AUTHORITIES) {
+  test(`${rows}: ${name} is accepted`, async () => {
     const uid = randomUUID();
     node.issuer.pushPod(podMessage(uid, ['/a']));
     const path = node.socketOf((await node.publish({ uid })).request);
-    const socket = connect({ path, allowHalfOpen: true });
-    await once(socket, 'connect');
-    const client = new RawClient(socket);
-    clients.push(client);
-    const head = encodeHeaders([
-      [':method', 'POST'],
-      [':scheme', 'http'],
-      [':path', '/SpiffeWorkloadAPI/FetchX509SVID'],
-      ...fields(path).filter(([field]) => field.startsWith(':')),
-      ['content-type', 'application/grpc'],
-      ['te', 'trailers'],
+    const answer = await call(path, '/SpiffeWorkloadAPI/FetchX509SVID', [
+      ...fields(path),
       ['workload.spiffe.io', 'true'],
-      ...fields(path).filter(([field]) => !field.startsWith(':')),
     ]);
-    client.send(
-      PREFACE,
-      frame(FRAME.SETTINGS),
-      frame(FRAME.HEADERS, { flags: FLAG.END_HEADERS, streamId: 1, payload: head }),
-      frame(FRAME.DATA, { flags: FLAG.END_STREAM, streamId: 1, payload: Buffer.alloc(5) }),
-    );
-    const { payload } = await client.next(FRAME.DATA, 1);
-    assert.ok(payload.includes('spiffe://example.org/a'));
+    assert.ok(answer.includes('spiffe://example.org/a'));
   });
+
+  test(`RG-10: ${name} is accepted from a kubelet`, async () => {
+    const path = node.kubelet.csiSocket;
+    const answer = await call(path, '/csi.v1.Node/NodeGetInfo', fields(path));
+    assert.ok(answer.includes('node-1'));
+  });
+}
+
+/** The first message of an answer to an empty message. */
+async function call(
+  path: string,
+  method: string,
+  fields: readonly (readonly [string, string])[],
+): Promise<Buffer> {
+  const socket = connect({ path, allowHalfOpen: true });
+  await once(socket, 'connect');
+  const client = new RawClient(socket);
+  clients.push(client);
+  const head = encodeHeaders([
+    [':method', 'POST'],
+    [':scheme', 'http'],
+    [':path', method],
+    ...fields.filter(([field]) => field.startsWith(':')),
+    ['content-type', 'application/grpc'],
+    ['te', 'trailers'],
+    ...fields.filter(([field]) => !field.startsWith(':')),
+  ]);
+  client.send(
+    PREFACE,
+    frame(FRAME.SETTINGS),
+    frame(FRAME.HEADERS, { flags: FLAG.END_HEADERS, streamId: 1, payload: head }),
+    frame(FRAME.DATA, { flags: FLAG.END_STREAM, streamId: 1, payload: Buffer.alloc(5) }),
+  );
+  return (await client.next(FRAME.DATA, 1)).payload;
 }

@@ -50,7 +50,7 @@ afterEach(async () => {
 const uidOf = (request: PublishRequest) =>
   request.volumeContext['csi.storage.k8s.io/pod.uid'] ?? '';
 
-test('KU-20, WE-26: a publish makes the directory, the socket under every known name, and a record', async () => {
+test('V5, V12, KU-20, WE-26, CS-08: a publish makes the directory, the socket under every known name, and a record', async () => {
   const request = kubelet.request();
   await kubelet.node.nodePublishVolume(request);
   for (const name of ['spire-agent.sock', 'agent.sock', 'api.sock', 'socket']) {
@@ -264,7 +264,7 @@ test('KU-19, CS-09: paths over 107 bytes that differ only behind that length sta
   }
 });
 
-test('CS-06, KU-13: ten publishes of one volume leave one socket and no mount', async () => {
+test('V6, CS-06, KU-08, KU-13: ten publishes of one volume leave one socket and no mount', async () => {
   const request = kubelet.request();
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
   await kubelet.node.nodePublishVolume(request);
@@ -341,7 +341,7 @@ test('a publish is held while nothing is known, and answered OK as soon as somet
   await publish;
 });
 
-test('KU-26: a publish that nothing is known about is OK after the wait', async () => {
+test('KU-25, KU-26: a publish that nothing is known about is OK after the wait', async () => {
   plugin.answers.initial = UNKNOWN;
   const publish = kubelet.node.nodePublishVolume(kubelet.request());
   await until(() => plugin.answers.events.length === 1);
@@ -410,7 +410,7 @@ test('pod info that differs from what the issuer knows is refused, and undone', 
   assert.deepEqual(readdirSync(plugin.recordsDirectory), []);
 });
 
-test('CS-13: unpublish removes what publish made; again, and for an unknown volume, it is OK', async () => {
+test('V7, CS-13: unpublish removes what publish made; again, and for an unknown volume, it is OK', async () => {
   const request = kubelet.request();
   const { volumeId, targetPath } = request;
   await kubelet.node.nodePublishVolume(request);
@@ -508,7 +508,7 @@ test('a recorded volume that could not be served at the start is served once tha
   assert.deepEqual(successor.answers.events, [`published ${uidOf(request)}`]);
 });
 
-test('a publish that fails keeps the record of an earlier one', async () => {
+test('CS-14: a publish that fails keeps the record of an earlier one', async () => {
   const request = kubelet.request();
   await kubelet.node.nodePublishVolume(request);
   const pod = join(kubelet.root, 'pods', uidOf(request));
@@ -561,7 +561,7 @@ test('a target renamed away under an open volume is not followed', async () => {
   });
 });
 
-test('CS-01, CS-05: the identity and the node answer for themselves', async () => {
+test('V8, CS-01, CS-05: the identity and the node answer for themselves', async () => {
   const info = await kubelet.node.nodeGetInfo({});
   assert.equal(info.nodeId, 'node-1');
   assert.deepEqual((await kubelet.node.nodeGetCapabilities({})).capabilities, []);

@@ -24,7 +24,7 @@ const works =
   spawnSync('unshare', ['-rm', 'sh', '-c', `${WITHOUT_CAPABILITIES} true`]).status === 0;
 const skip = works || process.env['CI'] === 'true' ? false : 'needs mount namespaces and setpriv';
 
-suite('CS-18: root without capabilities, three writable directories', { skip }, () => {
+suite('V10, CS-18, KU-14: root without capabilities, three writable directories', { skip }, () => {
   let kubelet: FakeKubelet;
   const plugins: ChildProcess[] = [];
   beforeEach(() => {

@@ -42,11 +42,12 @@ afterEach(async () => {
 const registrationSocket = () => join(node.kubelet.root, 'plugins_registry/csi.spiffe.io-reg.sock');
 const inodeOf = (path: string) => lstatSync(path).ino;
 
-test('RG-01, RG-02, RG-07: the kubelet finds the CSI socket, which answers, and nobody else may', async () => {
+test('RG-01, RG-02, RG-07, CS-17: the kubelet finds the CSI socket, which answers, and nobody else may', async () => {
   const info = await registration.getInfo({});
   assert.equal(info.type, 'CSIPlugin');
   assert.equal(info.name, 'csi.spiffe.io');
   assert.equal(info.endpoint, node.kubelet.csiSocket);
+  assert.match(info.endpoint, /\.sock$/);
   assert.deepEqual(info.supportedVersions, ['1.0.0']);
   assert.equal((await node.kubelet.node.nodeGetInfo({})).nodeId, 'node-1');
   assert.equal(statSync(registrationSocket()).mode & 0o777, 0o600);
@@ -56,7 +57,7 @@ test('RG-01, RG-02, RG-07: the kubelet finds the CSI socket, which answers, and 
   ]);
 });
 
-test('CS-01, CS-03, CS-04: the CSI identity service', async () => {
+test('V1, V9, CS-01 to CS-04: the CSI identity service', async () => {
   const identity = createGrpcClient(Identity, { target: `unix:${node.kubelet.csiSocket}` });
   const info = await identity.getPluginInfo({});
   assert.deepEqual([info.name, info.vendorVersion], ['csi.spiffe.io', '1.2.3']);

@@ -91,7 +91,7 @@ test(
   },
 );
 
-test('the node plugin has no token but the one for its issuer', NEEDS_HELM, () => {
+test('KU-07: the node plugin has no token but the one for its issuer', NEEDS_HELM, () => {
   const spec = podSpecs(render()).get(NODE);
   const tokens = listAt(spec, 'volumes').flatMap((volume) => {
     return listAt(volume, 'projected', 'sources').map((source) =>

@@ -62,7 +62,7 @@ const refused = (name: string, values: readonly string[], says: RegExp): void =>
     assert.throws(() => helmTemplate(HELM, values), says);
   });
 };
-refused('no trust domain', [], /trustDomain/);
+refused('no trust domain (row G1)', [], /trustDomain/);
 refused('a trust domain in upper case', ['trustDomain=Example.org'], /trustDomain/);
 refused('a value that is not known', ['trustDomain=a', 'issuer.replica=3'], /replica/);
 refused('an injection that is not known', ['trustDomain=a', 'injection=maybe'], /injection/);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { issuedCertificates } from '../../../client/src/revoked-certificates.ts';
 import { parseX509Context, type X509Context } from '../../../client/src/x509-context.ts';
 import type { CodedError } from '../../../src/base/errors.ts';
 import {
@@ -8,7 +9,8 @@ import {
   X509SVIDSchema,
 } from '../../../src/transport/gen/spiffe/workload_pb.ts';
 import { type X509Answer, x509Answer } from '../../fakes/fake-workload-api.ts';
-import { newKeys, TestCa } from '../../fakes/test-ca.ts';
+import { newKeys, TestCa, type TestSvid } from '../../fakes/test-ca.ts';
+import { crlOf } from '../../fakes/test-crl.ts';
 
 const ca = new TestCa('example.org');
 const other = new TestCa('other.org');
@@ -114,4 +116,22 @@ test('the federated list cannot replace the authorities of the own trust domain'
   const { context } = parse({ ...answer, federatedBundles });
   const [bundle] = [...context.bundles.values()];
   assert.deepEqual(bundle?.authorities.map(hex), [hex(ca.certificate)]);
+});
+
+test('certificates on a list of the answer are revoked; what is no list is reported and left out', () => {
+  const [gone, stays] = [ca.svid('/gone'), ca.svid('/stays')];
+  const crl = [Buffer.from('no list'), crlOf(ca, [gone]), crlOf(other, [stays])];
+  const { context, problems } = parse({ ...x509Answer(ca, [svid]), crl });
+  const isRevoked = ({ chain }: TestSvid) =>
+    issuedCertificates(chain).map((each) => context.revoked.has(each));
+  assert.deepEqual(
+    [isRevoked(gone), isRevoked(stays), isRevoked(svid)],
+    [[true], [false], [false]],
+  );
+  assert.deepEqual(
+    problems.map(({ message }) => message.split(':')[0]),
+    ['crl[0]'],
+  );
+  const many = Array.from({ length: 1001 }, () => crl[1] ?? new Uint8Array());
+  assert.throws(() => parse({ ...x509Answer(ca, [svid]), crl: many }), { message: /exceed 1000/ });
 });

@@ -139,9 +139,9 @@ test('only an answer that is no overload counts as one', async () => {
   const made = client();
   api.faults.push({ on: () => true, act: { status: 503 }, times: 1 });
   await assert.rejects(made.send({ method: 'GET', path: PODS }));
-  assert.equal(made.answeredAt, Number.NEGATIVE_INFINITY);
+  assert.equal(made.answers.lastAt, Number.NEGATIVE_INFINITY);
   await made.send({ method: 'GET', path: PODS });
-  assert.equal(made.answeredAt, clock.now());
+  assert.equal(made.answers.lastAt, clock.now());
 });
 
 test('only https origins are taken: a token is never sent in the clear', () => {

@@ -64,6 +64,15 @@ test('cells and count follow from the results, and what differs is shown', () =>
   assert.deepEqual(differences(wanted, withCitations(wanted, citations(results, cluster))), []);
 });
 
+test('a row that says what there is not counts as none, until a test cites it', () => {
+  const nothing = `Today 0 of 1 rows are cited.\n| ${first} | may | Text | – |`;
+  assert.equal(
+    withCitations(nothing, citations(new Map(), new Map())),
+    `Today 0 of 0 rows are cited.\n| ${first} | may | Text | – |`,
+  );
+  assert.match(withCitations(nothing, new Map([[first, ['unit/b.test.ts']]])), /1 of 1[^]*b\.test/);
+});
+
 test('a row whose test failed, or was skipped where nothing may be, is named', () => {
   const of = (outcome: Outcome) => new Map([['a.test.ts', outcome]]);
   const results = new Map([

@@ -1,7 +1,7 @@
 // One call: the messages of its request, its handler, and the handler's answers on their way out. A
 // reader that does not read holds back the generator it reads from, with one message at most.
 
-import { type DescMethod, fromBinary } from '@bufbuild/protobuf';
+import type { DescMethod } from '@bufbuild/protobuf';
 import { CodedError } from '../../../base/errors.ts';
 import type { Call } from '../../rpc.ts';
 import type { Http2Stream, RequestSink } from '../http2/stream.ts';
@@ -39,6 +39,9 @@ export type GrpcCallOptions = {
   readonly release: () => void;
 };
 
+/** One for all: a reason made anew would cost more than most of what it ends. */
+const CALL_OVER = new CodedError('unavailable', 'the call is over');
+
 export class GrpcCall implements Call, RequestSink, Expiring {
   readonly metadata: ReadonlyMap<string, readonly string[]>;
   readonly #scope: CallScope;
@@ -74,7 +77,7 @@ export class GrpcCall implements Call, RequestSink, Expiring {
   /** Made when it is asked for: most calls end before anybody asks. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    if (this.#isAborted) this.#controller.abort();
+    if (this.#isAborted) this.#controller.abort(CALL_OVER);
     return this.#controller.signal;
   }
 
@@ -128,8 +131,8 @@ export class GrpcCall implements Call, RequestSink, Expiring {
   }
 
   async #answerOnce(method: DescMethod): Promise<void> {
-    const request = fromBinary(method.input, await this.#messages.only());
-    const answer = await this.#served.handler(request, this);
+    const { parse, handler } = this.#served;
+    const answer = await handler(parse(await this.#messages.only()), this);
     await this.#send(encodeMessage(method.output, answer));
     this.#finish(() => OK_TRAILERS);
   }
@@ -138,7 +141,7 @@ export class GrpcCall implements Call, RequestSink, Expiring {
     const request =
       method.methodKind === 'bidi_streaming'
         ? this.#messages.parsed(method.input)
-        : fromBinary(method.input, await this.#messages.only());
+        : this.#served.parse(await this.#messages.only());
     for await (const answer of this.#served.handler(request, this)) {
       if (this.#isAborted) break;
       await this.#send(encodeMessage(method.output, answer));
@@ -156,7 +159,7 @@ export class GrpcCall implements Call, RequestSink, Expiring {
       });
     }
     // Some of it may not have left: then the call does not end well.
-    if (this.#isAborted) throw new CodedError('unavailable', 'the call is over');
+    if (this.#isAborted) throw CALL_OVER;
   }
 
   #fail(thrown: unknown): void {
@@ -173,7 +176,7 @@ export class GrpcCall implements Call, RequestSink, Expiring {
     this.#isAborted = true;
     this.#messages.abort();
     this.#wakeUp();
-    this.#controller?.abort();
+    this.#controller?.abort(CALL_OVER);
   }
 
   #wakeUp(): void {

@@ -1,8 +1,9 @@
 // What a request asks for: which method, with which metadata, until when (gRPC over HTTP/2,
 // "Requests"). What is no call that could be served has its answer already.
 
-import type { DescMethod } from '@bufbuild/protobuf';
+import { type DescMessage, type DescMethod, fromBinary } from '@bufbuild/protobuf';
 import { CodedError } from '../../../base/errors.ts';
+import { RecentBytes } from '../../../base/recent-bytes.ts';
 import type { Admit, Call, ServiceBinding } from '../../rpc.ts';
 import type { RequestHead } from '../http2/request-head.ts';
 import { errorBlock, METHOD_NOT_ALLOWED, statusBlock, UNSUPPORTED_MEDIA_TYPE } from './answers.ts';
@@ -13,6 +14,8 @@ type AnyHandler = (request: unknown, call: Call) => Promise<object> & AsyncItera
 export type Served = {
   readonly method: DescMethod;
   readonly admit: Admit;
+  /** Of a method that takes one message. The same bytes may give the same object. */
+  readonly parse: (bytes: Uint8Array) => object;
   readonly handler: AnyHandler;
 };
 
@@ -47,10 +50,22 @@ export function servedMethods(bindings: readonly ServiceBinding[]): ReadonlyMap<
   for (const { service, admit, handlers } of bindings) {
     for (const method of service.methods) {
       const handler = handlers[method.localName] as AnyHandler;
-      served.set(`/${service.typeName}/${method.name}`, { method, admit, handler });
+      const parse = parserOf(method.input);
+      served.set(`/${service.typeName}/${method.name}`, { method, admit, parse, handler });
     }
   }
   return served;
+}
+
+function parserOf(schema: DescMessage): (bytes: Uint8Array) => object {
+  const recent = new RecentBytes<object>();
+  return (bytes) => {
+    const known = recent.find(bytes);
+    if (known !== undefined) return known;
+    const message = fromBinary(schema, bytes);
+    recent.keep(bytes, message);
+    return message;
+  };
 }
 
 export function readGrpcRequest(

@@ -47,6 +47,7 @@ export class DynamicTable {
   }
 
   resize(maxBytes: number): void {
+    if (maxBytes === this.#maxBytes) return;
     this.generation += 1;
     this.#maxBytes = maxBytes;
     this.#evict(maxBytes);

@@ -33,6 +33,7 @@ export class Http2Connection<R> implements Timed {
   #partSince = 0;
   /** `closing` lets streams end; `over` says and hears nothing more. */
   #state: 'open' | 'closing' | 'over' = 'open';
+  #isGreeted = false;
   #closed: PromiseWithResolvers<void> | undefined;
   #forceTimer: NodeJS.Timeout | undefined;
 
@@ -58,11 +59,10 @@ export class Http2Connection<R> implements Timed {
     });
     duplex.on('data', this.#onData);
     duplex.on('drain', this.#onDrain);
-    duplex.once('end', () => void this.shutdown());
+    duplex.once('end', () => this.#onEnd());
     duplex.on('error', () => duplex.destroy());
     duplex.once('close', () => this.#onClose());
     startTicking(this);
-    this.#writer.frame(FRAME.SETTINGS << 8, 0, ownSettings(limits));
   }
 
   /** Ends every stream, tells the peer where it ended, and closes; resolves when it is closed. */
@@ -102,6 +102,7 @@ export class Http2Connection<R> implements Timed {
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#state === 'over') return;
+    this.#greet();
     this.#heardAt = monotonicNow();
     this.#askedAt = 0;
     const reader = this.#reader;
@@ -126,6 +127,20 @@ export class Http2Connection<R> implements Timed {
     this.#streams.resumeWaiting();
     if (!this.#writer.isCongested && this.#state !== 'over') this.#duplex.resume();
   };
+
+  // §3.4: a client speaks first and waits for nobody, so that the first frame of this side can go out
+  // with what answers the client's.
+  #greet(): void {
+    if (this.#isGreeted) return;
+    this.#isGreeted = true;
+    this.#writer.frame(FRAME.SETTINGS << 8, 0, ownSettings(this.#limits));
+  }
+
+  // Who is leaving and has closed its side does not wait for answers.
+  #onEnd(): void {
+    if (this.#incoming.isPeerLeaving) this.#duplex.destroy();
+    else void this.shutdown();
+  }
 
   #notePart(isNew: boolean): void {
     const { isWithinBlock } = this.#incoming;

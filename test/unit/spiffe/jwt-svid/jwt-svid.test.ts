@@ -232,6 +232,12 @@ suite('refused', () => {
     ['JW-07 no sub', header, { ...claims, sub: undefined }, /sub: missing/],
     ['JW-07 sub that is no ID', header, { ...claims, sub: 'agent' }, /scheme/],
     ['JW-07 sub with dot segments', header, { ...claims, sub: 'spiffe://example.org/../a' }, /dot/],
+    [
+      'JW-07 sub without a path',
+      header,
+      { ...claims, sub: 'spiffe://example.org' },
+      /sub: names a trust domain/,
+    ],
     ['JW-07 sub that is a list', header, { ...claims, sub: [valid.spiffeId] }, /sub/],
     [
       'JW-21 another trust domain',

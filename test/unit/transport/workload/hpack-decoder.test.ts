@@ -238,3 +238,13 @@ test('any bytes are either fields or an HpackError', () => {
     { numRuns: 2000 },
   );
 });
+
+test('a size update that changes nothing leaves blocks meaning what they meant', () => {
+  const decoder = new HpackDecoder(LIMIT);
+  decoder.decode(bytes('20 82'));
+  const { generation } = decoder;
+  decoder.decode(bytes('20 82'));
+  assert.equal(decoder.generation, generation);
+  decoder.decode(bytes('3f e1 1f 82'));
+  assert.notEqual(decoder.generation, generation);
+});
