@@ -23,7 +23,9 @@ const bundles = new BundleSource();
 await bundles.ready();
 const own = bundles.bundleOf(trustDomainOf(spiffeId));
 console.log(`own authorities: ${own?.authorities.length}`);
-console.log(`of others: ${bundles.bundleOf(parseTrustDomain('other.example'))}`);
+console.log(
+  `of others: ${bundles.bundleOf(parseTrustDomain('other.example'))?.authorities.length}`,
+);
 
 const tokens = new JwtSource();
 const token = await tokens.fetch({ audience: 'reports' });

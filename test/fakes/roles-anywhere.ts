@@ -59,7 +59,7 @@ export class RolesAnywhere {
     try {
       this.sessions.push(this.#verified(request, payload));
     } catch (thrown) {
-      const message = String((thrown as Error).message);
+      const message = (thrown as Error).message;
       this.refusals.push(message);
       return { status: 403, body: JSON.stringify({ message }) };
     }
