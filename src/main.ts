@@ -92,6 +92,14 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     },
   ],
   [
+    'audit',
+    {
+      help: 'say whether audit logs are whole, and who got what',
+      load: async () => (await import('./cli/audit.ts')).auditCommand,
+      isLocal: true,
+    },
+  ],
+  [
     'bundle',
     {
       help: 'show bundles, and exchange them with other trust domains',

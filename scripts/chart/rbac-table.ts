@@ -27,6 +27,7 @@ const CRDS = [...KINDS.map((kind) => `${kind}.${SPIRE}`), 'identityrestrictions.
 );
 const ADMISSION = 'admissionregistration.k8s.io';
 const CERTIFICATES = 'certificates.k8s.io';
+const LEASES = 'coordination.k8s.io';
 const RBAC = 'rbac.authorization.k8s.io';
 
 const issuer = rulesOf('issuer', [
@@ -52,6 +53,7 @@ const issuer = rulesOf('issuer', [
     ['get'],
     'the keys it signs and serves with',
   ],
+  ['own', LEASES, ['leases=signet-audit'], ['patch'], 'keeps how far its audit log goes'],
 ]);
 
 const controller = rulesOf('controller', [
@@ -76,9 +78,9 @@ const controller = rulesOf('controller', [
     'the authorities of its certificate',
   ],
   ['cluster', 'storage.k8s.io', ['csidrivers=<driver name>'], ['get'], 'whose the driver is'],
-  ['cluster', 'coordination.k8s.io', ['leases'], ['list'], 'whether a SPIRE is at work'],
-  ['own', 'coordination.k8s.io', ['leases=signet-controller'], ['get', 'update'], 'who leads'],
-  ['own', 'coordination.k8s.io', ['leases'], ['create'], 'the same; cannot be limited by name'],
+  ['cluster', LEASES, ['leases'], ['list'], 'whether a SPIRE is at work'],
+  ['own', LEASES, ['leases=signet-controller'], ['get', 'update'], 'who leads'],
+  ['own', LEASES, ['leases'], ['create'], 'the same; cannot be limited by name'],
   [
     'own',
     '',
@@ -96,6 +98,7 @@ const controller = rulesOf('controller', [
     'bundles of other trust domains, which it alone writes',
   ],
   ['own', '', ['secrets=signet-controller-serving'], ['get'], 'the key of its own certificate'],
+  ['own', LEASES, ['leases=signet-audit'], ['patch'], 'keeps how far its audit log goes'],
 ]);
 
 const bundles: readonly Rule[] = [
@@ -159,6 +162,7 @@ const authority = rulesOf('authority', [
     ['get', 'patch'],
     'what is public of them',
   ],
+  ['own', LEASES, ['leases=signet-audit'], ['patch'], 'keeps how far its audit log goes'],
 ]);
 
 const check = rulesOf('check', [
@@ -184,7 +188,7 @@ const check = rulesOf('check', [
   ['own', RBAC, ['roles', 'rolebindings'], ['list'], 'the same'],
   ['own', 'apps', ['deployments=signet-issuer,signet-controller'], ['get'], 'replicas'],
   ['own', 'apps', ['daemonsets=signet-node'], ['get'], 'the same'],
-  ['own', 'coordination.k8s.io', ['leases=signet-controller'], ['get'], 'whether somebody leads'],
+  ['own', LEASES, ['leases=signet-controller'], ['get'], 'whether somebody leads'],
   ['own', '', ['configmaps=signet-authority-state,signet-issuer-ca'], ['get'], 'authorities'],
 ]);
 

@@ -2,6 +2,7 @@
 // does; people have the other verbs, with their own credentials. Standard output has audit lines, or
 // what was asked to be shown; words for people go to standard error.
 
+import { type AuditAnchor, LeaseAnchor } from '../audit/audit-anchor.ts';
 import type { AuthorityKind } from '../authorities/authority-state.ts';
 import { invalid } from '../base/errors.ts';
 import { flagsHelp, parseFlags } from '../base/flags.ts';
@@ -17,10 +18,11 @@ import {
   readAuthorities,
   rotateAuthorities,
 } from '../issuer/authority/main.ts';
-import { openAuditLog } from '../issuer/stream-audit-log.ts';
 import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
+import { openSink } from './audit/sink-flags.ts';
 import { AUTHORITY_FLAGS, type AuthorityFlags } from './authority/flags.ts';
 import { shownState, stateTable } from './authority/show.ts';
+import { AuthorityTrail } from './authority/trail.ts';
 import { connect } from './cluster/connection.ts';
 import type { Command, CommandContext } from './command.ts';
 import { formatOutput } from './output.ts';
@@ -89,6 +91,8 @@ function readCommand(words: readonly string[], { now, seen }: AuthorityFlags): A
 type Place = {
   readonly store: AuthorityStore;
   readonly keeper: (options: AuthorityRunOptions) => AuthorityKeeper;
+  /** Where checkpoints of the audit log are kept. */
+  readonly anchor?: AuditAnchor;
   readonly close: () => void;
 };
 
@@ -107,6 +111,7 @@ function openPlace(flags: AuthorityFlags, context: CommandContext): Place {
     store: clusterStore({ client, namespace }),
     keeper: (options) =>
       clusterKeeper({ client, namespace, clusterDomain, hasBundleEndpoint }, options),
+    anchor: new LeaseAnchor(client, namespace),
     close: () => client.close(),
   };
 }
@@ -117,7 +122,7 @@ async function show({ store }: Place, flags: AuthorityFlags, { out }: CommandCon
 }
 
 async function change(
-  { store, keeper: open }: Place,
+  { store, keeper: open, anchor }: Place,
   command: Exclude<Asked, 'show'>,
   { flags, context }: { readonly flags: AuthorityFlags; readonly context: CommandContext },
 ): Promise<void> {
@@ -128,9 +133,11 @@ async function change(
   const trustDomain = given ?? (await readAuthorities(store)).trustDomain;
   const destination = { write: (line: string) => err(line.trimEnd()) };
   const log = createLogger('authority', { level: flags['log-level'], destination });
-  const audit = openAuditLog(flags['audit-log'], clock);
+  const sink = openSink(flags, clock);
+  const shared = { trustDomain, jwtKeyType: flags['jwt-key-type'], clock, log };
+  const signed = new AuthorityTrail(sink, shared, anchor);
   try {
-    const common = { trustDomain, jwtKeyType: flags['jwt-key-type'], audit, clock, log };
+    const common = { ...shared, audit: signed.trail };
     const keeper = open(common);
     if (command !== 'rotate') {
       const { says } = await keeper.perform(command);
@@ -138,7 +145,8 @@ async function change(
     }
     await rotateAuthorities(keeper, common, signal);
   } finally {
-    audit.close();
+    await signed.seal(store, signal);
+    sink.close();
   }
 }
 

@@ -9,6 +9,7 @@ import { runController } from '../controller/main.ts';
 import { serviceAccountAccess } from '../kube/kube-access.ts';
 import { VERSION } from '../version.ts';
 import { ACCESS_FLAGS, needed } from './access-flags.ts';
+import { AUDIT_SINK_FLAGS, openSink } from './audit/sink-flags.ts';
 import type { Command } from './command.ts';
 import { FEDERATION_FLAGS, federationSettings } from './federation-flags.ts';
 import { IDENTITY_FLAGS, identitySettings } from './identity-flags.ts';
@@ -24,6 +25,7 @@ const FLAGS = {
     help: 'write the bundle where a namespace asks for it',
   },
   'publish-trust-bundle': { type: 'boolean', help: 'write a ClusterTrustBundle' },
+  ...AUDIT_SINK_FLAGS,
   ...FEDERATION_FLAGS,
   ...OIDC_FLAGS,
   'crl-port': {
@@ -48,32 +50,34 @@ export const controllerCommand: Command = async (args, { out, err, clock, signal
   const { host, namespace } = flags;
   const place = host === undefined ? {} : { host };
   const destination = { write: (line: string) => err(line.trimEnd()) };
-  await runController(
-    {
-      settings,
-      driverName: flags['driver-name'],
-      access: serviceAccountAccess({ url, directory: flags['service-account-dir'], clock }),
-      namespace,
-      podName: flags['pod-name'] ?? hostname(),
-      webhook: { ...place, port: flags['webhook-port'] },
-      health: { ...place, port: flags['health-port'] },
-      observes: flags.observe,
-      adopts: flags.adopt,
-      publishes: {
-        namespaces: flags['publish-to-namespaces'],
-        trustBundle: flags['publish-trust-bundle'],
-      },
-      federation: federationSettings(flags, url),
-      ...(flags['crl-port'] === 0
-        ? {}
-        : { crl: { address: { ...place, port: flags['crl-port'] } } }),
-      ...oidcOptions(flags, place),
-      clock,
-      log: createLogger('controller', { level: flags['log-level'], destination }),
-      version: VERSION,
+  const podName = flags['pod-name'] ?? hostname();
+  const options = {
+    settings,
+    driverName: flags['driver-name'],
+    access: serviceAccountAccess({ url, directory: flags['service-account-dir'], clock }),
+    namespace,
+    podName,
+    webhook: { ...place, port: flags['webhook-port'] },
+    health: { ...place, port: flags['health-port'] },
+    observes: flags.observe,
+    adopts: flags.adopt,
+    publishes: {
+      namespaces: flags['publish-to-namespaces'],
+      trustBundle: flags['publish-trust-bundle'],
     },
-    signal,
-  );
+    federation: federationSettings(flags, url),
+    ...(flags['crl-port'] === 0 ? {} : { crl: { address: { ...place, port: flags['crl-port'] } } }),
+    ...oidcOptions(flags, place),
+    clock,
+    log: createLogger('controller', { level: flags['log-level'], destination }),
+    version: VERSION,
+  };
+  const audit = openSink(flags, clock, podName);
+  try {
+    await runController({ ...options, audit }, signal);
+  } finally {
+    audit.close();
+  }
   if (!signal.aborted) throw new CodedError('unavailable', 'the controller ended by itself');
   return 0;
 };

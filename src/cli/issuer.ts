@@ -5,11 +5,11 @@ import { CodedError, invalid } from '../base/errors.ts';
 import { type FlagSpecs, flagsHelp, parseFlags } from '../base/flags.ts';
 import { createLogger } from '../base/log.ts';
 import { clusterAccess, runIssuer } from '../issuer/main.ts';
-import { openAuditLog } from '../issuer/stream-audit-log.ts';
 import { parseIssuerUrl } from '../spiffe/jwt-svid/issuer-url.ts';
 import { WORKLOAD_KEY_TYPES } from '../spiffe/x509-svid/workload-public-key.ts';
 import { VERSION } from '../version.ts';
 import { ACCESS_FLAGS, needed } from './access-flags.ts';
+import { AUDIT_SINK_FLAGS, openSink } from './audit/sink-flags.ts';
 import type { Command } from './command.ts';
 import { IDENTITY_FLAGS, identitySettings } from './identity-flags.ts';
 
@@ -38,6 +38,7 @@ const FLAGS = {
     default: '15m',
     help: 'how long known pods are served without an API server',
   },
+  ...AUDIT_SINK_FLAGS,
   'audit-log': {
     type: 'string',
     help: 'file of audit lines, - for standard output; needed',
@@ -61,7 +62,7 @@ export const issuerCommand: Command = async (args, { out, err, clock, signal }) 
   const place = host === undefined ? {} : { host };
   const access = clusterAccess(server, flags['service-account-dir'], clock);
   const destination = { write: (line: string) => err(line.trimEnd()) };
-  const audit = openAuditLog(auditPath, clock);
+  const audit = openSink({ ...flags, 'audit-log': auditPath }, clock);
   try {
     await runIssuer(
       {

@@ -1,6 +1,7 @@
 // The bundle as a ConfigMap in our own namespace and wherever a namespace asks for it: applied, so that
 // what is there already costs no write, and slowly, so that no number of namespaces is a storm.
 
+import { note } from '../audit/audit-log.ts';
 import { CodedError } from '../base/errors.ts';
 import { segment } from '../kube/kube-client.ts';
 import { formatPemCrl } from '../spiffe/pem.ts';
@@ -27,6 +28,7 @@ export class BundlePublisher {
   readonly #isEverywhere: boolean;
   /** By namespace. */
   readonly #published = new Map<string, Published>();
+  #written: string | undefined;
 
   /** `isEverywhere`: in namespaces that ask for it too, for which there must be a right. */
   constructor(context: ControllerContext, authorities: PublicAuthorities, isEverywhere: boolean) {
@@ -58,10 +60,22 @@ export class BundlePublisher {
       const content = documents.json + crls;
       if (published?.content === content && clock.now() < published.dueAt) continue;
       const isWritten = await this.#apply(namespace, { ...documents, crls }, signal);
+      if (isWritten && namespace === this.#context.namespace) this.#write(documents.json);
       const dueAt = clock.now() + (isWritten ? APPLY_AGAIN_MS : RETRY_MS);
       this.#published.set(namespace, { content, dueAt });
       await clock.sleep(PAUSE_MS, signal);
     }
+  }
+
+  /** Once for each bundle: the other namespaces get the same. */
+  #write(json: string): void {
+    if (json === this.#written) return;
+    this.#written = json;
+    const { audit, log, state } = this.#context;
+    const { trustDomain } = state.settings;
+    const sequenceOfBundle = this.#authorities.current.value?.sequence ?? 0;
+    const bundleOf = trustDomain;
+    note(audit, log, [{ event: 'BundlePublished', trustDomain, bundleOf, sequenceOfBundle }]);
   }
 
   #wanted(): ReadonlySet<string> {

@@ -1,5 +1,6 @@
 // What every part of the controller works with.
 
+import type { AuditLog } from '../audit/audit-log.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
@@ -13,6 +14,8 @@ export type ControllerContext = {
   readonly namespace: string;
   readonly driverName: string;
   readonly state: ClusterState;
+  /** For what it changes; default: nobody is told. */
+  readonly audit?: AuditLog;
 };
 
 /** Who the fields belong to that the controller writes. */

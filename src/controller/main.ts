@@ -2,6 +2,8 @@
 // that leads. It holds no signing key and no connection to the issuer.
 
 import { randomUUID } from 'node:crypto';
+import type { AuditLog } from '../audit/audit-log.ts';
+import type { AuditTrail } from '../audit/audit-trail.ts';
 import { aborted } from '../base/aborted.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
@@ -12,6 +14,7 @@ import { LeaderElection } from '../kube/leader-election.ts';
 import { type CrlServerOptions, serveCrls } from '../public/crl-server.ts';
 import { HealthServer } from '../transport/health/health-server.ts';
 import { createWebhookServer, type WebhookServer } from '../webhook/webhook-server.ts';
+import { controllerTrail } from './audit.ts';
 import { ClusterState } from './cluster-state.ts';
 import type { ControllerContext } from './controller-context.ts';
 import { type EndpointSettings, serveBundle } from './federation/endpoint.ts';
@@ -42,6 +45,8 @@ export type ControllerProcessOptions = {
   readonly crl?: Omit<CrlServerOptions, 'crls'>;
   /** Left out: no OpenID Connect documents. */
   readonly oidc?: OidcOptions;
+  /** Lines on what it changes; default: none. */
+  readonly audit?: AuditLog;
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
@@ -66,7 +71,7 @@ export async function runController(
   signal: AbortSignal,
 ): Promise<void> {
   const { log, clock, oidc } = options;
-  const { client, context, certificate, authorities, webhook, election } = compose(options);
+  const { client, context, certificate, authorities, webhook, election, trail } = compose(options);
   const stop = new AbortController();
   const onAbort = () => stop.abort();
   signal.addEventListener('abort', onAbort, { once: true });
@@ -106,6 +111,7 @@ export async function runController(
     run(context.state.run(stop.signal));
     run(certificate.run(stop.signal));
     run(authorities.run(stop.signal));
+    if (trail !== undefined) run(trail.run(stop.signal));
     run(serve());
     run(trust());
     const endpoint = options.federation?.endpoint;
@@ -145,9 +151,21 @@ function compose(options: ControllerProcessOptions) {
     userAgent: `signet-controller/${options.version}`,
   });
   const state = new ClusterState({ client, settings, driverName, clock, log });
-  const context: ControllerContext = { client, clock, log, namespace, driverName, state };
   const certificate = new ServingCertificate({ client, namespace, clock, log });
   const { trustDomain } = settings;
+  const { audit, observes } = options;
+  const from = { trustDomain, certificate: certificate.current, client, namespace, observes };
+  const trail: AuditTrail | undefined =
+    audit === undefined ? undefined : controllerTrail({ ...from, audit, clock, log });
+  const context: ControllerContext = {
+    client,
+    clock,
+    log,
+    namespace,
+    driverName,
+    state,
+    ...(trail === undefined ? {} : { audit: trail }),
+  };
   const authorities = new PublicAuthorities({
     client,
     namespace,
@@ -171,5 +189,5 @@ function compose(options: ControllerProcessOptions) {
     clock,
     log,
   });
-  return { client, context, certificate, authorities, webhook, election };
+  return { client, context, certificate, authorities, webhook, election, trail };
 }

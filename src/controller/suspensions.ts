@@ -3,6 +3,7 @@
 // object that taking the label away does not end.
 
 import { hash } from 'node:crypto';
+import { note } from '../audit/audit-log.ts';
 import { CodedError } from '../base/errors.ts';
 import { COLLECTIONS } from '../cluster-view/cluster-view.ts';
 import { objectIn, type PodObject, textIn } from '../identity/objects.ts';
@@ -129,9 +130,18 @@ export class Suspensions {
       return;
     }
     log.warn({ path: name, message: cause }, 'Suspended by label');
+    this.#write(name, match, cause);
     if (pod === undefined) return;
     const message = `IdentityRestriction ${name} suspends ServiceAccount ${pod.serviceAccount}; it stays when the label goes`;
     this.#events.record(podSubject(pod), { type: 'Warning', reason: 'Suspended', message });
+  }
+
+  #write(restriction: string, match: JsonObject, cause: string): void {
+    const { audit, log, state } = this.#context;
+    const { trustDomain } = state.settings;
+    const detail = `${cause}: suspends ${JSON.stringify(match)}`;
+    const event = 'RestrictionMade' as const;
+    note(audit, log, [{ event, trustDomain, restriction, change: 'set', detail }]);
   }
 }
 

@@ -1,10 +1,10 @@
 // Dev mode put together: the real issuer, the real node plugin and the real CSI calls in one process,
 // fed by a directory of manifests. Only where objects come from and who plays the kubelet is its own.
 
+import { FileAuditLog } from '../audit/file-audit-log.ts';
 import { IdentityView } from '../identity/identity-view.ts';
 import { readPod } from '../identity/objects.ts';
 import type { IdentitySettings } from '../identity/settings.ts';
-import { FileAuditLog } from '../issuer/audit-log.ts';
 import { FileAuthorityStore } from '../issuer/authority/file-authority-store.ts';
 import { IdentityPodSource } from '../issuer/identity-pod-source.ts';
 import { createIssuer, type Issuer } from '../issuer/issuer.ts';
@@ -210,6 +210,7 @@ export class DevEnvironment {
     this.#said = new Set(standing);
     // Time as a floor: what a plugin remembers of an earlier run is never newer.
     const version = BigInt(Math.max(clock.now(), Number(this.#source.version) + 1));
+    this.issuer.noteChanges(changes);
     this.#source.apply(changes, version);
     for (const { kind, name, object } of changes) {
       if (kind === 'IdentityRestriction' && object !== undefined)

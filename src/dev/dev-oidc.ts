@@ -13,7 +13,8 @@ import {
   issuerEndpoint,
   readServingLeaf,
 } from '../issuer/authority/serving-leaf.ts';
-import type { Issuer, IssuerSettings } from '../issuer/issuer.ts';
+import type { Issuer } from '../issuer/issuer.ts';
+import type { IssuerSettings } from '../issuer/issuer-settings.ts';
 import { oidcDocuments } from '../public/oidc.ts';
 import { servePublic } from '../public/public-listener.ts';
 import { type IssuerUrl, issuerHost } from '../spiffe/jwt-svid/issuer-url.ts';

@@ -10,6 +10,7 @@ export type PodIdentity = {
   readonly policy: string;
   /** Stays the same over edits of the policy: a policy gives a pod at most one entry. */
   readonly policyUid: string;
+  readonly generation: number;
   readonly spiffeId: SpiffeId;
   readonly selectors: readonly string[];
   readonly dnsNames: readonly string[];
@@ -63,6 +64,7 @@ export function toIdentities(
     identities.push({
       policy: policy.name,
       policyUid: policy.uid,
+      generation: policy.generation,
       spiffeId: entry.spiffeId,
       selectors: entry.selectors,
       dnsNames: entry.dnsNames,

@@ -39,6 +39,11 @@ export class HeldInventory {
     return this.#reports;
   }
 
+  /** Whether this process issued it, and it is not over. */
+  isIssued(serial: string): boolean {
+    return this.#issued.has(serial);
+  }
+
   /** What we issued. */
   add(held: HeldSerial): void {
     const claimed = this.#claimed.get(held.serial);

@@ -42,6 +42,10 @@ export function bindIssuerService(options: IssuerServiceOptions): ServiceBinding
     if (watch.rollback.isRaised || watch.rollback.isAhead(caller.node)) throw rolledBack();
     return caller;
   };
+  const checkpoint = () => {
+    const auditCheckpoint = watch.nodeAudit?.checkpoint;
+    return auditCheckpoint === undefined ? {} : { auditCheckpoint };
+  };
   const handlers: Handlers<typeof Issuer> = {
     async *watch(reports: AsyncIterable<NodeReport>, call: Call) {
       const caller = callerOf(call);
@@ -50,12 +54,12 @@ export function bindIssuerService(options: IssuerServiceOptions): ServiceBinding
     signX509Svids: async (request, call) => {
       const caller = signingCaller(call);
       const results = await x509.sign(caller, request.items.map(toX509Item), call.signal);
-      return { results: results.map(fromX509) };
+      return { results: results.map(fromX509), ...checkpoint() };
     },
     signJwtSvids: async ({ podUid, items, audience }, call) => {
       const caller = signingCaller(call);
       const results = await jwt.sign(caller, { podUid, items, audience }, call.signal);
-      return { results: results.map(fromJwt) };
+      return { results: results.map(fromJwt), ...checkpoint() };
     },
   };
   return bindService(Issuer, handlers, admit);

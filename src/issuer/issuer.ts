@@ -1,33 +1,35 @@
 // The issuer put together: authorities that follow their store, the policy's memory, and the service
 // that node plugins call. In dev mode it also plays the authority role.
 
+import type { AuditAnchor } from '../audit/audit-anchor.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
+import { AuditTrail } from '../audit/audit-trail.ts';
 import type { Clock } from '../base/clock.ts';
 import { CodedError } from '../base/errors.ts';
 import type { Latest } from '../base/latest.ts';
 import type { Logger } from '../base/log.ts';
+import type { ObjectChange } from '../identity/identity-view.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
-import type { WorkloadKeyType } from '../spiffe/x509-svid/workload-public-key.ts';
 import type { ServiceBinding } from '../transport/rpc.ts';
-import type { AuditLog } from './audit-log.ts';
+import { ChangeLines } from './audit/change-lines.ts';
+import { NodeAudit } from './audit/node-audit.ts';
 import { AuthorityKeeper } from './authority/authority-keeper.ts';
 import { AuthorityLoop } from './authority/authority-loop.ts';
-import type { JwtKeyType } from './authority/authority-maker.ts';
-import type { AuthoritySettings } from './authority/authority-plan.ts';
 import type { AuthorityStore } from './authority/authority-store.ts';
-import type { Endpoint } from './authority/serving-leaf.ts';
 import {
   AuthorityView,
+  checkpointSigner,
   type ServingCredentials,
   type SigningAuthorities,
 } from './authority/signing-authorities.ts';
 import type { CallerAuthenticator } from './caller.ts';
 import { HeldInventory, type HeldSerial } from './held-inventory.ts';
 import { bindIssuerService } from './issuer-service.ts';
+import type { IssuerSettings } from './issuer-settings.ts';
 import type { FederationSource, PodChange, PodSource } from './pod-source.ts';
 import { KeyRegistry } from './policy/key-registry.ts';
 import { type MintLimit, MintLimits } from './policy/mint-limits.ts';
 import { PublishedPods } from './policy/published-pods.ts';
-import { REASON } from './policy/reasons.ts';
 import { RevocationKeeper } from './revocation/revocation-keeper.ts';
 import { JwtSigning } from './signing/jwt-signing.ts';
 import { X509Signing } from './signing/x509-signing.ts';
@@ -35,32 +37,14 @@ import { addFederating } from './watch/node-federation.ts';
 import { NodeSessions } from './watch/node-sessions.ts';
 import { RollbackAlarm } from './watch/rollback-alarm.ts';
 
-export type IssuerSettings = {
-  /**
-   * Whether this process plays the authority role too, alone: makes roots, reads root keys. In a
-   * cluster somebody else does.
-   */
-  readonly keepsAuthorities?: boolean;
-  readonly authorities?: AuthoritySettings;
-  readonly jwtKeyType?: JwtKeyType;
-  /** Who has a certificate of the serving authority; see AuthorityKeeperOptions. */
-  readonly endpoints?: readonly Endpoint[];
-  /** `iss` of JWT-SVIDs. */
-  readonly jwtIssuer?: string;
-  /** O of the subjects of X.509-SVIDs. */
-  readonly organization?: string;
-  readonly jwtLimit?: MintLimit;
-  readonly x509Limit?: MintLimit;
-  /** Types of workloads' keys; default: all that there are. */
-  readonly keyTypes?: ReadonlySet<WorkloadKeyType>;
-};
-
 export type IssuerOptions = {
   readonly trustDomain: TrustDomain;
   readonly store: AuthorityStore;
   readonly pods: PodSource;
   readonly authenticator: CallerAuthenticator;
   readonly audit: AuditLog;
+  /** Where checkpoints of the audit log are kept; default: by nodes alone. */
+  readonly anchor?: AuditAnchor;
   readonly clock: Clock;
   readonly log: Logger;
   readonly federation?: FederationSource;
@@ -73,6 +57,8 @@ export type Issuer = {
   readonly service: ServiceBinding;
   /** Keeps authorities and tells watching nodes what changes, until aborted. */
   run(signal: AbortSignal): Promise<void>;
+  /** Objects of the cluster that it acts by from now on, for the audit log. */
+  noteChanges(changes: readonly ObjectChange[]): void;
   /** Whether it can sign now. */
   readonly ready: boolean;
   /** The state is older than nodes have seen: it signs for nobody until an operator accepts that. */
@@ -99,7 +85,7 @@ export const noFederation: FederationSource = {
 };
 
 export function createIssuer(options: IssuerOptions): Issuer {
-  const { trustDomain, store, pods, clock, log, audit, settings = {} } = options;
+  const { trustDomain, store, pods, clock, log, settings = {} } = options;
   const { organization, jwtIssuer, jwtKeyType } = settings;
   const federation = options.federation ?? noFederation;
   const view = new AuthorityView({
@@ -108,25 +94,19 @@ export function createIssuer(options: IssuerOptions): Issuer {
     ...(organization === undefined ? {} : { organization }),
   });
   const authorities = () => requireAuthorities(view.current.value);
+  const audit = new AuditTrail({ ...options, signer: () => checkpointSigner(view.current.value) });
+  const changes = new ChangeLines({ audit, trustDomain, log });
   const keys = new KeyRegistry();
   const published = new PublishedPods();
   const inventory = new HeldInventory();
+  const nodeAudit = new NodeAudit({ trail: audit, trustDomain, inventory, clock, log });
   const sessions = new NodeSessions(clock);
   const rollback = new RollbackAlarm({
     clock,
     sequence: () => view.current.value?.bundle.sequence ?? 0,
     hasGoneBack: () => view.hasGoneBack,
     ...(options.nodes === undefined ? {} : { nodes: options.nodes }),
-    onRaise: ({ nodes, sequence }) => {
-      const detail = `${nodes} nodes have seen bundle sequence ${sequence}`;
-      const reason = REASON.STATE_ROLLED_BACK;
-      log.error({ reason, message: detail }, 'The authority state is older than it was');
-      try {
-        audit.append([{ event: 'StateRolledBack', trustDomain, reason, detail }]);
-      } catch (err) {
-        log.error({ err }, 'Failed to write that the state was rolled back');
-      }
-    },
+    onRaise: (seen) => changes.rolledBack(seen),
   });
   const revocation = new RevocationKeeper({
     store,
@@ -162,6 +142,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
       inventory,
       refreshAuthorities: async () => await view.refresh(),
       rollback,
+      nodeAudit,
       crls: () => revocation.crls.value ?? [],
     },
   });
@@ -191,13 +172,15 @@ export function createIssuer(options: IssuerOptions): Issuer {
   };
   const run = async (signal: AbortSignal): Promise<void> => {
     const onFederation = () => {
+      changes.federation(federation);
       onBundles();
       for (const session of sessions.all()) addFederating(session, pods);
     };
     const stops = [pods.onChange(onPod), federation.onFederationChange(onFederation)];
     const follow = async () => {
-      for await (const { keyDigests } of view.current.watch(signal)) {
-        keys.setAuthorities(keyDigests);
+      for await (const current of view.current.watch(signal)) {
+        changes.bundle(current);
+        keys.setAuthorities(current.keyDigests);
         rollback.look();
         onBundles();
         revocation.wake();
@@ -209,15 +192,18 @@ export function createIssuer(options: IssuerOptions): Issuer {
     const prune = () => {
       keys.prune(clock.now());
       inventory.prune(clock.now());
+      nodeAudit.prune(clock.now());
       rollback.look();
     };
-    await Promise.all([loop.run(signal, prune), follow(), revocation.run(signal), revoke()]);
+    const following = [loop.run(signal, prune), follow(), revocation.run(signal), revoke()];
+    await Promise.all([...following, audit.run(signal)]);
     for (const stop of stops) stop();
   };
 
   return {
     service,
     run,
+    noteChanges: (batch) => changes.restrictions(batch),
     get ready() {
       const { value } = view.current;
       return (

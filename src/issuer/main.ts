@@ -1,6 +1,8 @@
 // The issuer of a cluster, put together: watches, authorities from Secrets, callers by TokenReview, a
 // port for node plugins and one for probes.
 
+import { LeaseAnchor } from '../audit/audit-anchor.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
 import { aborted } from '../base/aborted.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
@@ -13,7 +15,6 @@ import { reviewToken } from '../kube/token-review.ts';
 import type { WorkloadKeyType } from '../spiffe/x509-svid/workload-public-key.ts';
 import { GrpcServer } from '../transport/grpc/grpc-server.ts';
 import { HealthServer } from '../transport/health/health-server.ts';
-import type { AuditLog } from './audit-log.ts';
 import { type NodePluginPlace, pluginNodes } from './cluster/caller-pod.ts';
 import { ClusterFederation } from './cluster/cluster-federation.ts';
 import { ClusterPodSource } from './cluster/cluster-pod-source.ts';
@@ -126,8 +127,10 @@ function compose(options: IssuerProcessOptions) {
     settings,
     driverName,
     // Versions of kinds are of one sequence; a watch that is behind the others takes nothing back.
-    apply: (changes, version) =>
-      source.apply(changes, version > source.version ? version : source.version),
+    apply: (changes, version) => {
+      issuer.noteChanges(changes);
+      source.apply(changes, version > source.version ? version : source.version);
+    },
     clock,
     log,
   });
@@ -162,6 +165,7 @@ function compose(options: IssuerProcessOptions) {
       whileDownMs: maxStalenessMs + MAX_WATCH_MS,
     }),
     audit,
+    anchor: new LeaseAnchor(client, namespace),
     clock,
     log,
     nodes: () =>

@@ -21,8 +21,9 @@ export type EntryLimits = {
 export type IssuableEntry = {
   /** UID of the policy: stable across its edits. */
   readonly entryId: string;
-  /** Name of the policy. */
+  /** Name of the policy, and which generation of it. */
   readonly policy: string;
+  readonly generation?: number;
   readonly spiffeId: SpiffeId;
   readonly hint: string;
   readonly dnsNames: readonly string[];

@@ -11,6 +11,7 @@ import {
   type GrpcClient,
   type GrpcClientOptions,
 } from '../transport/grpc/grpc-client.ts';
+import { AuditWitness } from './audit-witness.ts';
 import { NodeReports, type Report } from './node-reports.ts';
 import type { NodeView } from './node-view.ts';
 import type { SignedJwt, SignJwtRequest } from './svid/jwt-svids.ts';
@@ -52,11 +53,13 @@ export class IssuerClient {
   readonly reports = new NodeReports();
   readonly #options: IssuerClientOptions;
   readonly #channel: GrpcClientOptions;
+  readonly #witness: AuditWitness;
   #client: GrpcClient<typeof Issuer>;
   readonly #stop = new AbortController();
 
   constructor(options: IssuerClientOptions) {
     this.#options = options;
+    this.#witness = new AuditWitness(options.log);
     this.#channel = {
       ...options.channel,
       channel: { ...KEEPALIVE, ...options.channel.channel },
@@ -111,7 +114,9 @@ export class IssuerClient {
             : { case: 'spki' as const, value: publicKey },
       })),
     };
-    const { results } = await this.#client.signX509Svids(request, await this.#call());
+    const answer = await this.#client.signX509Svids(request, await this.#call());
+    const { results, auditCheckpoint } = answer;
+    this.#witness.see(auditCheckpoint);
     return results.map(({ result }): SignedX509 => {
       if (result.case !== 'issued') return refused(result.value);
       return { issued: true, chain: result.value.chain };
@@ -119,7 +124,7 @@ export class IssuerClient {
   }
 
   async signJwt(request: SignJwtRequest): Promise<readonly SignedJwt[]> {
-    const { results } = await this.#client.signJwtSvids(
+    const { results, auditCheckpoint } = await this.#client.signJwtSvids(
       {
         podUid: request.podUid,
         items: request.items.map(({ entryId, spiffeId }) => ({
@@ -130,6 +135,7 @@ export class IssuerClient {
       },
       await this.#call(),
     );
+    this.#witness.see(auditCheckpoint);
     return results.map(({ result }): SignedJwt => {
       if (result.case !== 'issued') return refused(result.value);
       const { token, issuedAt, expiresAt } = result.value;
@@ -149,7 +155,8 @@ export class IssuerClient {
     });
     try {
       const metadata = { authorization: `Bearer ${await this.#options.token()}` };
-      const reports = this.reports.stream(this.#options.opening, stop.signal);
+      const opening = () => [...this.#options.opening(), ...this.#witness.reports()];
+      const reports = this.reports.stream(opening, stop.signal);
       this.#options.view.beginSync();
       for await (const message of this.#client.watch(reports, { signal: stop.signal, metadata })) {
         answered.abort();
@@ -190,6 +197,9 @@ export class IssuerClient {
       }
       case 'synced':
         log.info({}, 'Received the whole view of this node');
+        return;
+      case 'auditCheckpoint':
+        this.#witness.see(applied.value);
         return;
       case undefined:
     }

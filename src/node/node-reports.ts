@@ -47,10 +47,11 @@ export function unpublished(podUid: string): Report {
 
 /** The first report of a stream: what this node holds and has seen. */
 export function hello(view: NodeView, manager: SvidManager, pluginVersion: string): Report {
-  const held = [...manager.held()].map(({ podUid, entryId, serial, notAfter }) => ({
+  const held = [...manager.held()].map(({ podUid, entryId, serial, notBefore, notAfter }) => ({
     podUid,
     entryId,
     serial,
+    notBefore: BigInt(Math.floor(notBefore / 1000)),
     notAfter: BigInt(Math.floor(notAfter / 1000)),
   }));
   const { own, restrictionVersion } = view;

@@ -121,6 +121,7 @@ export class NodeView {
         this.#unnamed.clear();
         this.synced.set(true);
         return;
+      case 'auditCheckpoint':
       case undefined:
     }
   }

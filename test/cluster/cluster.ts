@@ -5,6 +5,7 @@ import { Cluster } from './lib/cluster.ts';
 import { ensurePackages, unfit } from './lib/host.ts';
 import { buildImages } from './lib/images.ts';
 import { DEFAULT_CLUSTER } from './lib/layout.ts';
+import { ensureServers } from './lib/server-programs.ts';
 import { tearDown } from './lib/tear-down.ts';
 import { ensureTools } from './lib/tools.ts';
 
@@ -20,6 +21,7 @@ if (verb === 'down') {
 } else if (verb === 'tools') {
   await ensurePackages();
   await ensureTools();
+  await ensureServers();
 } else {
   const begun = performance.now();
   await ensurePackages();

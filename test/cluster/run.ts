@@ -12,6 +12,7 @@ import { ensurePackages, shortage, unfit } from './lib/host.ts';
 import { buildImages, ROOT } from './lib/images.ts';
 import { DEFAULT_CLUSTER } from './lib/layout.ts';
 import { printed, REPORT_VARIABLE, readFindings } from './lib/report.ts';
+import { ensureServers } from './lib/server-programs.ts';
 import { hasChart, installSignet } from './lib/signet.ts';
 import { ensureTools } from './lib/tools.ts';
 
@@ -58,6 +59,7 @@ async function bringUp(): Promise<Cluster> {
   if (short !== undefined) process.stdout.write(`warning: ${short}\n`);
   await timed('packages', ensurePackages);
   const tools = await timed('tools', ensureTools);
+  await timed('servers', ensureServers);
   const images = await timed('images', async () => await buildImages(tools.pause));
   // Ended by hand, a run still ends what it started.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

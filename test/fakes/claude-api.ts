@@ -1,8 +1,7 @@
 // The token exchange and one call of the Claude API, by the rules that are published for it. What it
 // checks is checked by jose, and a refusal is as opaque as there; tests read the reason from `history`.
 
-import { type JWTPayload, jwtVerify, type ProtectedHeaderParameters } from 'jose';
-import type { JwtSigner } from './jwt-signer.ts';
+import { type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { type TokenCall, TokenEndpoint, type TokenReply } from './token-endpoint.ts';
 
 export type FederationRule = {
@@ -38,11 +37,12 @@ export class ClaudeApi extends TokenEndpoint {
   /** Why requests were refused, oldest first. */
   readonly history: string[] = [];
   readonly rule: FederationRule;
-  readonly #signer: JwtSigner;
+  readonly #keyOf: JWTVerifyGetKey;
   readonly #seenIds = new Set<string>();
   readonly #issued = new Map<string, number>();
 
-  constructor(rule: FederationRule, signer: JwtSigner) {
+  /** `keyOf` throws for a token under no key of the rule's issuer. */
+  constructor(rule: FederationRule, keyOf: JWTVerifyGetKey) {
     super(async (call) => {
       try {
         return call.path === '/v1/oauth/token' ? await this.#exchange(call) : this.#message(call);
@@ -54,7 +54,7 @@ export class ClaudeApi extends TokenEndpoint {
       }
     });
     this.rule = rule;
-    this.#signer = signer;
+    this.#keyOf = keyOf;
   }
 
   async #exchange({ method, headers, fields }: TokenCall): Promise<TokenReply> {
@@ -84,18 +84,13 @@ export class ClaudeApi extends TokenEndpoint {
     const { rule } = this;
     expect(token.length <= 16 * 1024, 'length');
     let claims: JWTPayload;
-    let header: ProtectedHeaderParameters | { readonly kid?: string };
     try {
-      const verified = await jwtVerify(token, this.#signer.publicKey, {
-        algorithms: ALGORITHMS,
-        clockTolerance: SKEW_SECONDS,
-      });
-      claims = verified.payload;
-      header = verified.protectedHeader;
+      const options = { algorithms: ALGORITHMS, clockTolerance: SKEW_SECONDS };
+      claims = (await jwtVerify(token, this.#keyNamedBy, options)).payload;
     } catch (thrown) {
+      if (thrown instanceof Refusal) throw thrown;
       throw new Refusal(`token: ${String(thrown)}`);
     }
-    expect('kid' in header && header.kid === this.#signer.keyId, 'kid');
     const { iss, sub = '', aud, iat, exp, jti } = claims;
     expect(iss === rule.issuer, 'iss');
     expect([aud].flat().includes(rule.audience), 'match_audience');
@@ -111,6 +106,11 @@ export class ClaudeApi extends TokenEndpoint {
     expect(jti === undefined || !this.#seenIds.has(jti), 'jti_reused');
     if (jti !== undefined) this.#seenIds.add(jti);
   }
+
+  readonly #keyNamedBy: JWTVerifyGetKey = (header, jws) => {
+    expect(header.kid !== undefined, 'kid');
+    return this.#keyOf(header, jws);
+  };
 
   #message({ method, path, headers }: TokenCall): TokenReply {
     expect(method === 'POST' && path.startsWith('/v1/messages'), 'path');

@@ -1,7 +1,7 @@
 // Signs JWT-SVIDs with jose, whole or broken on purpose, and gives the bundle to check them by.
 
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { exportJWK, type JWTPayload, SignJWT } from 'jose';
+import { exportJWK, type JWTPayload, type JWTVerifyGetKey, SignJWT } from 'jose';
 
 export type TokenShape = {
   readonly claims?: JWTPayload;
@@ -25,6 +25,14 @@ export class JwtSigner {
 
   get publicKey(): KeyObject {
     return this.#keys.publicKey;
+  }
+
+  /** For `jwtVerify`: its key, for tokens that name it. */
+  get keyOf(): JWTVerifyGetKey {
+    return ({ kid }) => {
+      if (kid !== this.keyId) throw new Error(`no key ${String(kid)}`);
+      return this.publicKey;
+    };
   }
 
   /** Five minutes from now, unless the shape says otherwise. */

@@ -1,6 +1,13 @@
-// A token endpoint on loopback: gives each request, read by its content type, to a handler.
+// A token endpoint: gives each request, read by its content type, to a handler. On loopback, or by TLS
+// where it is told to be.
 
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type RequestListener,
+  type Server,
+} from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 export type TokenCall = {
@@ -16,14 +23,17 @@ export type TokenReply = {
   readonly body: string | object;
 };
 
+export type TlsPlace = { readonly port: number; readonly cert: string; readonly key: string };
+
 export class TokenEndpoint {
   readonly calls: TokenCall[] = [];
   handle: (call: TokenCall) => TokenReply | Promise<TokenReply>;
-  readonly #server: Server;
+  readonly #answer: RequestListener;
+  #server: Server;
 
   constructor(handle: TokenEndpoint['handle']) {
     this.handle = handle;
-    this.#server = createServer((request, response) => {
+    this.#answer = (request, response) => {
       void (async () => {
         let text = '';
         for await (const part of request) text += String(part);
@@ -38,11 +48,18 @@ export class TokenEndpoint {
         });
         response.end(isText ? body : JSON.stringify(body));
       })();
-    });
+    };
+    this.#server = createServer(this.#answer);
   }
 
   async start(): Promise<void> {
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+  }
+
+  /** On all addresses, instead of `start`. */
+  async startTls({ port, cert, key }: TlsPlace): Promise<void> {
+    this.#server = createTlsServer({ cert, key }, this.#answer);
+    await new Promise<void>((resolve) => this.#server.listen(port, resolve));
   }
 
   get url(): string {

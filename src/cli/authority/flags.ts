@@ -1,6 +1,7 @@
 // The flags of `signet authority`.
 
 import type { FlagSpecs, Flags } from '../../base/flags.ts';
+import { AUDIT_SINK_FLAGS } from '../audit/sink-flags.ts';
 import { CONNECTION_FLAGS } from '../cluster/connection.ts';
 import { OUTPUT_FLAG } from '../output.ts';
 import { PROCESS_FLAGS } from '../process-flags.ts';
@@ -45,12 +46,7 @@ export const AUTHORITY_FLAGS = {
     help: 'of signet dev, instead of a cluster',
     value: 'DIR',
   },
-  'audit-log': {
-    type: 'string',
-    default: '-',
-    help: 'file of audit lines, - for standard output',
-    value: 'FILE',
-  },
+  ...AUDIT_SINK_FLAGS,
   ...OUTPUT_FLAG,
   ...CONNECTION_FLAGS,
   ...PROCESS_FLAGS,

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { AddressRules } from '../../federation/address-rules.ts';
 import { BundleFetcher } from '../../federation/bundle-fetch.ts';
-import { BundleStore } from '../../federation/bundle-store.ts';
+import { BundleStore, type DocumentStore } from '../../federation/bundle-store.ts';
 import { Federation } from '../../federation/federation.ts';
 import { FEDERATION_CONDITIONS, federationStatus } from '../../federation/federation-status.ts';
 import { servesClass } from '../../identity/settings.ts';
@@ -23,6 +23,7 @@ import {
   storedStatusOf,
   targetOf,
 } from '../status-target.ts';
+import { AuditedDocuments } from './audited-documents.ts';
 import { ConfigMapDocuments } from './config-map-documents.ts';
 import { ownAuthorities } from './own-authorities.ts';
 
@@ -64,14 +65,14 @@ export class FederatedTrustDomains {
   constructor(options: FederatedTrustDomainsOptions) {
     this.#options = options;
     const { context, authorities, events, settings } = options;
-    const { client, clock, log, namespace, state } = context;
+    const { clock, log, state } = context;
     const { webCaFile } = settings;
     const fetcher = new BundleFetcher({ rules: new AddressRules(settings), clock });
     this.#federation = new Federation({
       ownTrustDomain: state.settings.trustDomain,
       servesClass: (className) => servesClass(state.settings, className),
       own: ownAuthorities(authorities),
-      store: new BundleStore(new ConfigMapDocuments(client, namespace)),
+      store: new BundleStore(documentsOf(options.context)),
       fetch: async (request, signal) => await fetcher.fetch(request, signal),
       // Each time anew: it may be replaced.
       webAuthorities: webCaFile === undefined ? undefined : () => readFileSync(webCaFile, 'utf8'),
@@ -144,4 +145,12 @@ export class FederatedTrustDomains {
     if (status === undefined || isForeign(target.path)) sink.forget(target.path);
     else sink.set(target, status as unknown as JsonObject, storedStatusOf(object));
   }
+}
+
+function documentsOf({ client, namespace, audit, log, state }: ControllerContext): DocumentStore {
+  const documents = new ConfigMapDocuments(client, namespace);
+  const { trustDomain } = state.settings;
+  return audit === undefined
+    ? documents
+    : new AuditedDocuments(documents, { audit, trustDomain, log });
 }

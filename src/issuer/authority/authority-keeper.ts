@@ -3,12 +3,12 @@
 // between any two writes leaves nothing that signs without being known. The only reader of root and
 // serving keys.
 
+import type { AuditLog } from '../../audit/audit-log.ts';
 import type { Authority, AuthorityState } from '../../authorities/authority-state.ts';
 import type { Clock } from '../../base/clock.ts';
 import { CodedError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
-import type { AuditLog } from '../audit-log.ts';
 import { type AuthorityCommand, type CommandResult, decideCommand } from './authority-commands.ts';
 import {
   documentFor,

@@ -37,8 +37,9 @@ export const DEFAULT_SETTINGS: AuthoritySettings = {
   root: { lifetime: 10 * YEAR, prepareAfter: 9 * YEAR, prepublish: 7 * DAY, retain: 2 * DAY + DAY },
   intermediate: {
     lifetime: 2 * DAY,
-    prepareAfter: DAY,
-    prepublish: 0,
+    prepareAfter: DAY - HOUR,
+    // Its revocation list is out by then, for servers that refuse what none of their lists covers.
+    prepublish: HOUR,
     retain: MAX_X509_SVID_TTL + HOUR,
   },
   jwt: {
@@ -163,6 +164,8 @@ function mayActivate(
 ): boolean {
   if (!isUsable(candidate, now)) return false;
   if (active === undefined || !isUsable(active, now) || isToBeReplaced(active)) return true;
+  // Under another root: the one before may be on its way out, and its intermediate holds it.
+  if (active.parent !== candidate.parent) return true;
   return now >= (candidate.publishedAt ?? now) + life.prepublish;
 }
 

@@ -2,6 +2,7 @@
 // due and ends. Whoever runs it reads the keys of roots; nothing that runs for long does.
 
 import { existsSync } from 'node:fs';
+import type { AuditLog } from '../../audit/audit-log.ts';
 import {
   type AuthorityKind,
   type AuthorityState,
@@ -14,7 +15,6 @@ import { CodedError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { KubeClient } from '../../kube/kube-client.ts';
 import { parseTrustDomain, type TrustDomain } from '../../spiffe/spiffe-id.ts';
-import type { AuditLog } from '../audit-log.ts';
 import { SecretAuthorityStore } from '../cluster/secret-authority-store.ts';
 import { publishServingCa } from '../cluster/serving-ca-config-map.ts';
 import { AuthorityKeeper } from './authority-keeper.ts';

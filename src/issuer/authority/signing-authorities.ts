@@ -2,6 +2,7 @@
 // store. Read by the issuer: the public state, the issuing keys, its own serving certificate.
 
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import type { CheckpointSigner } from '../../audit/checkpoint.ts';
 import {
   type Authority,
   type AuthorityState,
@@ -74,6 +75,15 @@ export type RevocationAuthorities = {
   /** Of every intermediate that is stored with its key, by id. */
   readonly keys: ReadonlyMap<string, KeyObject>;
 };
+
+/** The audit log is signed with the key of our own endpoint: node plugins know whose it is. */
+export function checkpointSigner(
+  current: SigningAuthorities | undefined,
+): CheckpointSigner | undefined {
+  const [certificate] = current?.serving.chain ?? [];
+  if (current === undefined || certificate === undefined) return undefined;
+  return { certificate, privateKey: current.serving.privateKey };
+}
 
 export type AuthorityViewOptions = {
   readonly trustDomain: TrustDomain;

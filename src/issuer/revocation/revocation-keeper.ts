@@ -2,6 +2,7 @@
 // suspended and what is known to be out of it, and writes entries and signed lists down together. Every
 // replica does so; whoever is slower takes in what the faster one wrote and adds what it alone knows.
 
+import type { AuditLog } from '../../audit/audit-log.ts';
 import type { AuthorityState } from '../../authorities/authority-state.ts';
 import {
   completeSet,
@@ -14,7 +15,6 @@ import type { Clock } from '../../base/clock.ts';
 import { CodedError } from '../../base/errors.ts';
 import { Latest } from '../../base/latest.ts';
 import type { Logger } from '../../base/log.ts';
-import type { AuditLog } from '../audit-log.ts';
 import type { AuthorityStore } from '../authority/authority-store.ts';
 import type { SigningAuthorities } from '../authority/signing-authorities.ts';
 import type { HeldInventory } from '../held-inventory.ts';

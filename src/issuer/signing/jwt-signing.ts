@@ -3,11 +3,11 @@
 
 import { hash, randomUUID, sign } from 'node:crypto';
 import { promisify } from 'node:util';
+import type { AuditEvent, AuditLog } from '../../audit/audit-log.ts';
 import type { Clock } from '../../base/clock.ts';
 import { allow, CodedError, type Decision, invalid, refuse } from '../../base/errors.ts';
 import { assembleJwtSvid, prepareJwtSvid } from '../../spiffe/jwt-svid/jwt-svid-signing.ts';
 import { parseWorkloadSpiffeId } from '../../spiffe/spiffe-id.ts';
-import type { AuditEvent, AuditLog } from '../audit-log.ts';
 import type { SigningAuthorities } from '../authority/signing-authorities.ts';
 import type { NodeCaller } from '../caller.ts';
 import type { IssuableEntry, PodSource } from '../pod-source.ts';
@@ -21,6 +21,7 @@ import {
   type Entitlement,
   jwtExpiry,
 } from '../policy/signing-policy.ts';
+import { knownOf, ruleOf } from './audit-fields.ts';
 import { SigningLane } from './signing-lane.ts';
 
 export type JwtRequest = {
@@ -53,6 +54,9 @@ const NODE_LIMIT = { perSecond: 200, burst: 2000 };
 
 /** RFC 7519 §4.1: a policy sets none. Which other names it may set is decided where it is read. */
 const OURS: ReadonlySet<string> = new Set(['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti']);
+
+/** With its `jti`, where it has one. */
+type MadeJwtSvid = SignedJwtSvid & { readonly tokenId?: string };
 
 type Signing = Pick<SigningAuthorities, 'trustDomain' | 'jwt'> & {
   readonly signal: AbortSignal | undefined;
@@ -110,17 +114,20 @@ export class JwtSigning {
       return again.allowed ? result : again;
     });
     const common = { trustDomain, node: caller.node, caller: caller.credentialId, podUid };
+    const pod = this.#options.pods.pod(podUid);
     const events = results.flatMap((result, index): AuditEvent[] => {
       const entryId = items[index]?.entryId ?? '';
       if (!result.allowed) {
         const { reason, message: detail } = result;
         if (!this.#refusalLines.take(caller.node, result)) return [];
-        return [{ ...common, event: 'JwtSvidRefused', entryId, audience, reason, detail }];
+        const known = { ...common, ...knownOf(pod, entryId), entryId, audience };
+        return [{ event: 'JwtSvidRefused', decision: 'refused', ...known, reason, detail }];
       }
       const decision = decided[index];
-      const entitled = decision?.allowed ? issuanceOf(decision.value) : {};
+      const rule = decision?.allowed ? ruleOf(decision.value.pod, decision.value.entry) : {};
+      const issued = { ...common, ...rule, entryId, audience };
       const token = tokenOf(result.value, jwt.authorityId);
-      return [{ ...common, event: 'JwtSvidIssued', entryId, audience, ...entitled, ...token }];
+      return [{ event: 'JwtSvidIssued', decision: 'allowed', ...issued, ...token }];
     });
     // Throws when a line cannot be written; then no token gets out.
     audit.append(events);
@@ -149,11 +156,12 @@ export class JwtSigning {
     entry: IssuableEntry,
     audience: readonly string[],
     { trustDomain, jwt, signal }: Signing,
-  ): Promise<Decision<SignedJwtSvid>> {
+  ): Promise<Decision<MadeJwtSvid>> {
     const { clock, issuer } = this.#options;
     const now = clock.now();
     if (jwt.notAfter <= now) throw new CodedError('unavailable', 'the JWT authority has expired');
     try {
+      const id = entry.jwtIncludeJti ? { tokenId: randomUUID() } : {};
       const { signingInput, issuedAt, expiresAt } = prepareJwtSvid({
         algorithm: jwt.algorithm,
         keyId: jwt.authorityId,
@@ -164,7 +172,7 @@ export class JwtSigning {
         expiresAt: jwtExpiry(entry, now, jwt.notAfter),
         claims: new Map(Object.entries(entry.jwtClaims).filter(([name]) => !OURS.has(name))),
         ...(issuer === undefined ? {} : { issuer }),
-        ...(entry.jwtIncludeJti ? { tokenId: randomUUID() } : {}),
+        ...id,
       });
       const data = Buffer.from(signingInput, 'latin1');
       const key = { key: jwt.privateKey, dsaEncoding: 'ieee-p1363' as const };
@@ -172,7 +180,7 @@ export class JwtSigning {
         if (signal?.aborted) throw new CodedError('unavailable', 'the caller went away');
         return await signAsync(jwt.algorithm.digest, data, key);
       });
-      return allow({ token: assembleJwtSvid(signingInput, signature), issuedAt, expiresAt });
+      return allow({ token: assembleJwtSvid(signingInput, signature), ...id, issuedAt, expiresAt });
     } catch (thrown) {
       const { code, message } = CodedError.from(thrown);
       if (code !== 'invalid-argument') throw thrown;
@@ -181,12 +189,8 @@ export class JwtSigning {
   }
 }
 
-function issuanceOf({ pod, entry }: Entitlement) {
-  const { policy, spiffeId } = entry;
-  return { pod: `${pod.namespace}/${pod.name}`, policy, spiffeId };
-}
-
-function tokenOf({ token, expiresAt }: SignedJwtSvid, authorityId: string) {
+function tokenOf({ token, tokenId, expiresAt }: MadeJwtSvid, authorityId: string) {
   const notAfter = new Date(expiresAt).toISOString();
-  return { tokenDigest: hash('sha256', token), authorityId, notAfter };
+  const id = tokenId === undefined ? {} : { tokenId };
+  return { tokenDigest: hash('sha256', token), ...id, authorityId, notAfter };
 }

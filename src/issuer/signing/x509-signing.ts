@@ -2,16 +2,16 @@
 // Between batches the event loop runs, so that no batch holds up a Watch.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { AuditEvent, AuditLog } from '../../audit/audit-log.ts';
 import type { Clock } from '../../base/clock.ts';
 import { CodedError, type Decision, invalid, type Refused, refuse } from '../../base/errors.ts';
 import { TRUST_LEVEL_CLAIM } from '../../crds/claim-names.ts';
 import type { WorkloadKeyType } from '../../spiffe/x509-svid/workload-public-key.ts';
 import type { IssuedX509Svid } from '../../spiffe/x509-svid/x509-svid-issuer.ts';
-import type { AuditEvent, AuditLog } from '../audit-log.ts';
 import type { SigningAuthorities, X509Signer } from '../authority/signing-authorities.ts';
 import type { NodeCaller } from '../caller.ts';
 import type { HeldInventory } from '../held-inventory.ts';
-import type { PodSource } from '../pod-source.ts';
+import type { IssuablePod, PodSource } from '../pod-source.ts';
 import { type KeyRegistry, keyDigest } from '../policy/key-registry.ts';
 import type { MintLimits } from '../policy/mint-limits.ts';
 import type { PublishedPods } from '../policy/published-pods.ts';
@@ -23,6 +23,7 @@ import {
   decideX509Life,
   type Entitlement,
 } from '../policy/signing-policy.ts';
+import { type Asked, knownOf, ruleOf } from './audit-fields.ts';
 
 export type X509Item = {
   readonly podUid: string;
@@ -88,7 +89,7 @@ export class X509Signing {
 
   /** One turn's worth, synchronous. */
   signBatch(caller: NodeCaller, items: readonly X509Item[]): Decision<SignedX509Svid>[] {
-    const { audit, authorities, clock, published } = this.#options;
+    const { audit, authorities, clock, published, pods } = this.#options;
     const now = clock.now();
     const { trustDomain, x509 } = authorities();
     if (x509.issuer.notAfter <= now) {
@@ -101,11 +102,12 @@ export class X509Signing {
       const signed = this.#signOne(item, batch);
       if (!signed.allowed) {
         const isWritten = this.#refusalLines.take(caller.node, signed);
-        if (isWritten) events.push({ ...common, ...refusalOf(item, signed) });
+        if (isWritten)
+          events.push(refusalOf(item, signed, { ...common, pod: pods.pod(item.podUid) }));
         return signed;
       }
       const { svid } = signed.value;
-      events.push({ ...common, ...issuanceOf(signed.value, x509.authorityId) });
+      events.push({ ...issuanceOf(signed.value, x509.authorityId), ...common });
       const chain = [svid.certificateDer, ...x509.above];
       return { allowed: true, value: { ...svid, chain } };
     });
@@ -181,20 +183,33 @@ export class X509Signing {
   }
 }
 
-function refusalOf({ podUid, entryId }: X509Item, { reason, message }: Refused) {
-  return { event: 'X509SvidRefused', podUid, entryId, reason, detail: message } as const;
+function refusalOf(
+  { podUid, entryId }: X509Item,
+  { reason, message }: Refused,
+  { pod, ...asked }: Asked & { readonly pod: IssuablePod | undefined },
+): AuditEvent {
+  return {
+    event: 'X509SvidRefused',
+    decision: 'refused',
+    ...asked,
+    podUid,
+    ...knownOf(pod, entryId),
+    entryId,
+    reason,
+    detail: message,
+  };
 }
 
 function issuanceOf({ pod, entry, svid, digest, serial }: Signed, authorityId: string) {
   return {
     event: 'X509SvidIssued',
+    decision: 'allowed',
+    ...ruleOf(pod, entry),
     podUid: pod.uid,
-    pod: `${pod.namespace}/${pod.name}`,
     entryId: entry.entryId,
-    policy: entry.policy,
-    spiffeId: entry.spiffeId,
     serial,
     keyDigest: digest,
+    pop: 'channel',
     authorityId,
     notAfter: new Date(svid.notAfter).toISOString(),
   } as const;

@@ -7,6 +7,7 @@ import type { Bundle } from '../../spiffe/bundle/bundle.ts';
 import { formatJwtBundle } from '../../spiffe/bundle/bundle-format.ts';
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
 import type { ToNodeSchema } from '../../transport/gen/signet/issuer_pb.ts';
+import type { NodeAudit } from '../audit/node-audit.ts';
 import type { SigningAuthorities } from '../authority/signing-authorities.ts';
 import type { IssuableEntry, IssuablePod } from '../pod-source.ts';
 import { x509TtlSeconds } from '../policy/signing-policy.ts';
@@ -63,6 +64,11 @@ export function podGoneMessage(podUid: string, version: bigint): ToNode {
 
 export function syncedMessage(version: bigint): ToNode {
   return { message: { case: 'synced', value: { version } } };
+}
+
+export function checkpointMessages(nodeAudit: NodeAudit | undefined): readonly ToNode[] {
+  const value = nodeAudit?.checkpoint;
+  return value === undefined ? [] : [{ message: { case: 'auditCheckpoint', value } }];
 }
 
 function jwksOf(bundle: Bundle): Uint8Array {

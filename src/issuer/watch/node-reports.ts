@@ -7,6 +7,7 @@ import type { Logger } from '../../base/log.ts';
 import { TRUST_LEVEL_CLAIM } from '../../crds/claim-names.ts';
 import { normalSerial } from '../../spiffe/crl/crl.ts';
 import type { HeldSvid, Hello, NodeReport } from '../../transport/gen/signet/issuer_pb.ts';
+import type { NodeAudit } from '../audit/node-audit.ts';
 import type { NodeCaller } from '../caller.ts';
 import type { HeldInventory, HeldSerial } from '../held-inventory.ts';
 import type { PodSource } from '../pod-source.ts';
@@ -24,6 +25,8 @@ export type ReportReaderOptions = {
   /** Looks whether there is a newer one. */
   readonly refreshAuthorities: () => Promise<void>;
   readonly rollback: RollbackAlarm;
+  /** Default: nodes are no witnesses. */
+  readonly nodeAudit?: NodeAudit;
 };
 
 const MAX_HELD = 10_000;
@@ -53,6 +56,7 @@ export async function acceptHello(
     throw rolledBack();
   }
   if (rollback.isRaised) throw rolledBack();
+  options.nodeAudit?.held(hello.held, caller);
   let dropped = 0;
   for (const held of hello.held) {
     const known = toHeld(held, node, pods);
@@ -132,6 +136,9 @@ export function acceptReport(
       for (const podUid of report.value.podUids.slice(0, MAX_TRACES)) {
         if (podUid.length <= MAX_UID_LENGTH && pods.isGone?.(podUid)) options.gone(podUid);
       }
+      return;
+    case 'witnessed':
+      options.nodeAudit?.witnessed(report.value.checkpoints, caller);
       return;
     case 'hello':
       throw invalid('report: hello comes once, first');

@@ -10,6 +10,7 @@ import type { FederationSource, PodSource } from '../pod-source.ts';
 import { NodeFederation } from './node-federation.ts';
 import {
   bundlesMessage,
+  checkpointMessages,
   podGoneMessage,
   podMessage,
   syncedMessage,
@@ -143,6 +144,7 @@ function* wholeView(
     yield podMessage(pod, federation.of);
   }
   yield syncedMessage(version);
+  yield* checkpointMessages(options.nodeAudit);
 }
 
 async function* changes(

@@ -1,5 +1,6 @@
 // The workload of the cluster tests: `agent COMMAND [ARGUMENTS]`. Each command prints JSON lines.
 
+import { claudeApi, exchange } from './claude-api.ts';
 import { files } from './files.ts';
 import { get } from './get.ts';
 import { hold } from './hold.ts';
@@ -14,6 +15,8 @@ import { watch } from './watch.ts';
 type Command = (args: readonly string[], stop: AbortSignal) => Promise<number>;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  'claude-api': claudeApi,
+  exchange,
   files,
   get,
   hold,

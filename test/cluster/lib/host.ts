@@ -15,6 +15,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
   'libc6-dev': '/usr/include/stdlib.h',
   'busybox-static': '/usr/bin/busybox',
   'util-linux': '/usr/bin/nsenter',
+  openssl: '/usr/bin/openssl',
+  curl: '/usr/bin/curl',
+  postgresql: '/usr/lib/postgresql',
 };
 /** A cluster of two nodes was seen to take about 30, and each followed log takes one more. */
 const INOTIFY_NEEDED = 50;

@@ -14,8 +14,10 @@ export class LineFeed {
   #wake: () => void = () => {};
   #failure: Error | undefined;
 
-  constructor(cluster: Cluster, { metadata }: Pod) {
-    const path = `${podPath(metadata.namespace ?? '', metadata.name ?? '')}/log?follow=true`;
+  /** Of a pod with several containers, the one named. */
+  constructor(cluster: Cluster, { metadata }: Pod, container?: string) {
+    const log = `${podPath(metadata.namespace ?? '', metadata.name ?? '')}/log?follow=true`;
+    const path = container === undefined ? log : `${log}&container=${container}`;
     void this.#read(cluster, path);
   }
 

@@ -54,7 +54,7 @@ for (const id of [AGENT, `${AGENT}/other`]) {
   tokens.set(`${id} ${AUDIENCE}`, await signer.token(id, AUDIENCE));
 }
 await workloadApi.start();
-const api = new ClaudeApi(RULE, signer);
+const api = new ClaudeApi(RULE, signer.keyOf);
 await api.start();
 const source = new JwtSource({ address: workloadApi.address });
 const { default: Anthropic } = (await importInstalled('@anthropic-ai/sdk')) as { default: Sdk };

@@ -4,10 +4,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { promisify } from 'node:util';
 import { createHttp2Server, createHttpsServer, exactly } from '../../../client/src/index.ts';
@@ -15,73 +12,34 @@ import { CodedError } from '../../../src/base/errors.ts';
 import { ClaudeApi } from '../../fakes/claude-api.ts';
 import { JwtSigner } from '../../fakes/jwt-signer.ts';
 import { CLIENT_ID, startTwoAgents } from '../../integration/client/two-agents.ts';
-import { installed } from './installed.ts';
+import { Application } from './application.ts';
 import { freePort } from './postgres-server.ts';
 import { blocks, blockWith, RUN } from './readme-blocks.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..', '..');
 const AGENT = 'spiffe://example.org/client';
 const LIMIT_MS = 60_000;
 const execute = promisify(execFile);
 
-const folder = mkdtempSync(join(tmpdir(), 'signet-readme-'));
+const application = await Application.create('readme');
 const agents = await startTwoAgents();
 const children: ChildProcess[] = [];
 after(async () => {
   for (const child of children) child.kill();
   await agents.stop();
-  rmSync(folder, { recursive: true, force: true });
+  application.remove();
 });
-await link({
-  '@signet/client': join(ROOT, 'client'),
-  '@grpc/grpc-js': join(ROOT, 'node_modules/@grpc/grpc-js'),
-  '@types/node': join(ROOT, 'node_modules/@types/node'),
-});
-writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-
-/** Packages as an application would have them. */
-async function link(ours: Readonly<Record<string, string>>): Promise<void> {
-  const theirs = join(await installed(), 'node_modules');
-  const packages = ['@anthropic-ai/sdk', '@types/pg', 'pg', 'undici'];
-  const all = {
-    ...ours,
-    ...Object.fromEntries(packages.map((name) => [name, join(theirs, name)])),
-  };
-  for (const [name, target] of Object.entries(all)) {
-    const path = join(folder, 'node_modules', name);
-    mkdirSync(dirname(path), { recursive: true });
-    symlinkSync(target, path);
-  }
-}
 
 /** Lines of code without imports. */
 function linesOf(block: string): number {
   return block.split('\n').filter((line) => line !== '' && !line.startsWith('import')).length;
 }
 
-function write(name: string, code: string): string {
-  const path = join(folder, name);
-  writeFileSync(path, code);
-  return path;
-}
+const write = (name: string, text: string): string => application.write(name, text);
 
 test('every block is well typed against the packages it names', async () => {
   assert.ok(blocks.length >= 6);
   const files = blocks.map((block, index) => write(`block-${index}.ts`, `${block}\nexport {};\n`));
-  const { compilerOptions } = JSON.parse(readFileSync(join(ROOT, 'tsconfig.json'), 'utf8')) as {
-    readonly compilerOptions: object;
-  };
-  const unused = { noUnusedLocals: false };
-  write(
-    'tsconfig.json',
-    JSON.stringify({ compilerOptions: { ...compilerOptions, ...unused }, files }),
-  );
-  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-  try {
-    await execute(process.execPath, [tsc, '-p', folder], { timeout: LIMIT_MS });
-  } catch (thrown) {
-    assert.fail(String((thrown as { readonly stdout?: string }).stdout ?? thrown));
-  }
+  assert.equal(await application.typeErrors(files), '');
 });
 
 test('two agents: ten lines, run as they stand', async () => {
@@ -115,7 +73,7 @@ test('a Claude call: run as it stands, but for where the API is', async () => {
       maxLifeSeconds: 3600,
       tokenLifeSeconds: 600,
     },
-    signer,
+    signer.keyOf,
   );
   await api.start();
   try {

@@ -10,7 +10,8 @@ import { before, suite, test } from 'node:test';
 import { parse as parseYaml } from 'yaml';
 import { CodedError } from '../../../src/base/errors.ts';
 import { parseTemplate, type TemplateData } from '../../../src/template/template.ts';
-import { Generator, newRandom } from './generator.ts';
+import { newRandom } from './choice.ts';
+import { Generator } from './generator.ts';
 import { HAND_PICKED } from './hand-picked.ts';
 import { isKnownDifference } from './known-differences.ts';
 

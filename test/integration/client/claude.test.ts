@@ -35,7 +35,7 @@ let fetched: number;
 let tokens: string[];
 
 beforeEach(async () => {
-  api = new ClaudeApi(RULE, signer);
+  api = new ClaudeApi(RULE, signer.keyOf);
   await api.start();
   clock = new FakeClock(Date.now());
   fetched = 0;

@@ -3,9 +3,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FileAuditLog } from '../../../src/audit/file-audit-log.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/log.ts';
-import { FileAuditLog } from '../../../src/issuer/audit-log.ts';
 import { FileAuthorityStore } from '../../../src/issuer/authority/file-authority-store.ts';
 import { createIssuer } from '../../../src/issuer/issuer.ts';
 import { IssuerListener } from '../../../src/issuer/issuer-listener.ts';

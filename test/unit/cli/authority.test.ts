@@ -3,14 +3,14 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { StreamAuditLog } from '../../../src/audit/stream-audit-log.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/log.ts';
 import { authorityCommand } from '../../../src/cli/authority.ts';
-import { verifyAuditLines } from '../../../src/issuer/audit-verify.ts';
 import { AuthorityKeeper } from '../../../src/issuer/authority/authority-keeper.ts';
 import { FileAuthorityStore } from '../../../src/issuer/authority/file-authority-store.ts';
-import { StreamAuditLog } from '../../../src/issuer/stream-audit-log.ts';
 import { FakeClock } from '../../fakes/fake-clock.ts';
+import { verifyLines } from '../audit/audit-harness.ts';
 import { MemoryAuditLog, TRUST_DOMAIN } from '../issuer/fixtures.ts';
 import { runCommand } from './run-command.ts';
 
@@ -87,16 +87,18 @@ test('audit lines into a pipe that is full wait for its reader, and are whole', 
     if (calls % 3 === 0) throw Object.assign(new Error('full'), { code: 'EAGAIN' });
     return writeSync(to, bytes.subarray(0, 40));
   };
-  const log = new StreamAuditLog(fd, new FakeClock(), writer);
+  const log = new StreamAuditLog(fd, new FakeClock(), { write: writer });
   for (const spiffeId of ['a', 'b', 'c']) {
     log.append([{ event: 'X509SvidIssued', trustDomain: 'example.org', spiffeId }]);
   }
   closeSync(fd);
   const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
-  assert.equal(lines.length, 3);
-  assert.deepEqual(verifyAuditLines(lines).problems, []);
-  const broken = new StreamAuditLog(fd, new FakeClock(), () => {
-    throw new Error('EPIPE');
+  assert.equal(lines.length, 4);
+  assert.deepEqual(verifyLines({ log: lines }).problems, []);
+  const broken = new StreamAuditLog(fd, new FakeClock(), {
+    write: () => {
+      throw new Error('EPIPE');
+    },
   });
   assert.throws(() => broken.append([{ event: 'AuthorityChanged', trustDomain: 'x' }]), {
     reason: 'AuditFailed',

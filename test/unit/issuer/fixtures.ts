@@ -1,7 +1,7 @@
 // A valid pod with a valid entry, a source over a map of pods, and an audit log in memory.
 
+import type { AuditEvent, AuditLog } from '../../../src/audit/audit-log.ts';
 import { CodedError } from '../../../src/base/errors.ts';
-import type { AuditEvent, AuditLog } from '../../../src/issuer/audit-log.ts';
 import type {
   IssuableEntry,
   IssuablePod,

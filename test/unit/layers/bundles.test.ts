@@ -103,6 +103,18 @@ const CONTENTS: readonly Contents[] = [
     hasNot: ['src/kube/', 'src/identity/', 'src/issuer/', 'src/node/', 'node_modules/@peculiar/'],
   },
   {
+    command: 'src/cli/audit.ts',
+    has: ['src/audit/', 'src/kube/', 'node_modules/yaml/'],
+    hasNot: [
+      'src/issuer/',
+      'src/identity/',
+      'src/node/',
+      'src/dev/',
+      'node_modules/@peculiar/',
+      'node_modules/@grpc/',
+    ],
+  },
+  {
     command: 'src/cli/check.ts',
     has: ['src/kube/kubeconfig/', 'src/crds/', 'node_modules/yaml/'],
     hasNot: [

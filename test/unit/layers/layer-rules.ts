@@ -31,6 +31,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   'transport/health': { layers: ['base', 'transport/gen'], packages: [] },
   'transport/http': { layers: ['base', 'transport/gen'], packages: ['fastify'] },
+  audit: { layers: ['base', 'spiffe', 'template', 'kube'], packages: [] },
   authorities: { layers: ['base', 'spiffe'], packages: [] },
   federation: {
     layers: ['base', 'spiffe', 'template', 'crds', 'identity'],
@@ -44,6 +45,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   issuer: {
     layers: [
       'base',
+      'audit',
       'spiffe',
       'template',
       'crds',
@@ -62,6 +64,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   controller: {
     layers: [
       'base',
+      'audit',
       'spiffe',
       'template',
       'crds',
@@ -109,6 +112,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   dev: {
     layers: [
       'base',
+      'audit',
       'spiffe',
       'template',
       'crds',
@@ -129,6 +133,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   cli: {
     layers: [
       'base',
+      'audit',
       'spiffe',
       'access',
       'template',

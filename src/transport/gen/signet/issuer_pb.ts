@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file signet/issuer.proto.
  */
 export const file_signet_issuer: GenFile = /*@__PURE__*/
-  fileDesc("ChNzaWduZXQvaXNzdWVyLnByb3RvEhBzaWduZXQuaXNzdWVyLnYxIpcCCgpOb2RlUmVwb3J0EigKBWhlbGxvGAEgASgLMhcuc2lnbmV0Lmlzc3Vlci52MS5IZWxsb0gAEjYKDGFja25vd2xlZGdlZBgCIAEoCzIeLnNpZ25ldC5pc3N1ZXIudjEuQWNrbm93bGVkZ2VkSAASMAoJcHVibGlzaGVkGAMgASgLMhsuc2lnbmV0Lmlzc3Vlci52MS5QdWJsaXNoZWRIABI0Cgt1bnB1Ymxpc2hlZBgEIAEoCzIdLnNpZ25ldC5pc3N1ZXIudjEuVW5wdWJsaXNoZWRIABI1Cgxmb3VuZF90cmFjZXMYBSABKAsyHS5zaWduZXQuaXNzdWVyLnYxLkZvdW5kVHJhY2VzSABCCAoGcmVwb3J0In8KBUhlbGxvEigKBGhlbGQYASADKAsyGi5zaWduZXQuaXNzdWVyLnYxLkhlbGRTdmlkEhcKD2J1bmRsZV9zZXF1ZW5jZRgCIAEoBBIbChNyZXN0cmljdGlvbl92ZXJzaW9uGAMgASgEEhYKDnBsdWdpbl92ZXJzaW9uGAQgASgJIlAKCEhlbGRTdmlkEg8KB3BvZF91aWQYASABKAkSEAoIZW50cnlfaWQYAiABKAkSDgoGc2VyaWFsGAMgASgMEhEKCW5vdF9hZnRlchgEIAEoAyIwCgxBY2tub3dsZWRnZWQSDwoHcG9kX3VpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgEIhwKCVB1Ymxpc2hlZBIPCgdwb2RfdWlkGAEgASgJIh4KC1VucHVibGlzaGVkEg8KB3BvZF91aWQYASABKAkiHwoLRm91bmRUcmFjZXMSEAoIcG9kX3VpZHMYASADKAki1wEKBlRvTm9kZRIsCgdidW5kbGVzGAEgASgLMhkuc2lnbmV0Lmlzc3Vlci52MS5CdW5kbGVzSAASOQoOcG9kX2lkZW50aXRpZXMYAiABKAsyHy5zaWduZXQuaXNzdWVyLnYxLlBvZElkZW50aXRpZXNIABItCghwb2RfZ29uZRgDIAEoCzIZLnNpZ25ldC5pc3N1ZXIudjEuUG9kR29uZUgAEioKBnN5bmNlZBgEIAEoCzIYLnNpZ25ldC5pc3N1ZXIudjEuU3luY2VkSABCCQoHbWVzc2FnZSKIAQoHQnVuZGxlcxIlCgNvd24YASABKAsyGC5zaWduZXQuaXNzdWVyLnYxLkJ1bmRsZRIrCglmZWRlcmF0ZWQYAiADKAsyGC5zaWduZXQuaXNzdWVyLnYxLkJ1bmRsZRIbChNyZXN0cmljdGlvbl92ZXJzaW9uGAMgASgEEgwKBGNybHMYBCADKAwiYwoGQnVuZGxlEhQKDHRydXN0X2RvbWFpbhgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoBBIYChB4NTA5X2F1dGhvcml0aWVzGAMgAygMEhcKD2p3dF9hdXRob3JpdGllcxgEIAEoDCLUAQoNUG9kSWRlbnRpdGllcxIPCgdwb2RfdWlkGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRIMCgRuYW1lGAMgASgJEhcKD3NlcnZpY2VfYWNjb3VudBgEIAEoCRIPCgd2ZXJzaW9uGAUgASgEEigKB2VudHJpZXMYBiADKAsyFy5zaWduZXQuaXNzdWVyLnYxLkVudHJ5Eg8KB3JlZnVzYWwYByABKAkSLAoHdm9sdW1lcxgIIAMoCzIbLnNpZ25ldC5pc3N1ZXIudjEuUG9kVm9sdW1lIqoBCgVFbnRyeRIQCghlbnRyeV9pZBgBIAEoCRIRCglzcGlmZmVfaWQYAiABKAkSDAoEaGludBgDIAEoCRIWCg5mZWRlcmF0ZXNfd2l0aBgEIAMoCRISCgpqd3RfZGVuaWVkGAUgASgIEhYKDmNvbnRlbnRfZGlnZXN0GAYgASgMEhYKDmp3dF9zaW5nbGVfdXNlGAcgASgIEhIKCnNkc19kZW5pZWQYCCABKAgijQEKCVBvZFZvbHVtZRIMCgRuYW1lGAEgASgJEj8KCmF0dHJpYnV0ZXMYAiADKAsyKy5zaWduZXQuaXNzdWVyLnYxLlBvZFZvbHVtZS5BdHRyaWJ1dGVzRW50cnkaMQoPQXR0cmlidXRlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiKwoHUG9kR29uZRIPCgdwb2RfdWlkGAEgASgJEg8KB3ZlcnNpb24YAiABKAQiGQoGU3luY2VkEg8KB3ZlcnNpb24YASABKAQiRQoUU2lnblg1MDlTdmlkc1JlcXVlc3QSLQoFaXRlbXMYASADKAsyHi5zaWduZXQuaXNzdWVyLnYxLlg1MDlTdmlkSXRlbSKBAQoMWDUwOVN2aWRJdGVtEg8KB3BvZF91aWQYASABKAkSEAoIZW50cnlfaWQYAiABKAkSGgoSZXhwZWN0ZWRfc3BpZmZlX2lkGAMgASgJEhQKCnAyNTZfcG9pbnQYBCABKAxIABIOCgRzcGtpGAUgASgMSABCDAoKcHVibGljX2tleSJKChVTaWduWDUwOVN2aWRzUmVzcG9uc2USMQoHcmVzdWx0cxgBIAMoCzIgLnNpZ25ldC5pc3N1ZXIudjEuWDUwOVN2aWRSZXN1bHQifAoOWDUwOVN2aWRSZXN1bHQSMgoGaXNzdWVkGAEgASgLMiAuc2lnbmV0Lmlzc3Vlci52MS5Jc3N1ZWRYNTA5U3ZpZEgAEiwKB3JlZnVzZWQYAiABKAsyGS5zaWduZXQuaXNzdWVyLnYxLlJlZnVzYWxIAEIICgZyZXN1bHQiRgoOSXNzdWVkWDUwOVN2aWQSDQoFY2hhaW4YASADKAwSEgoKbm90X2JlZm9yZRgCIAEoAxIRCglub3RfYWZ0ZXIYAyABKAMiKgoHUmVmdXNhbBIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCSJmChNTaWduSnd0U3ZpZHNSZXF1ZXN0Eg8KB3BvZF91aWQYASABKAkSLAoFaXRlbXMYAiADKAsyHS5zaWduZXQuaXNzdWVyLnYxLkp3dFN2aWRJdGVtEhAKCGF1ZGllbmNlGAMgAygJIjsKC0p3dFN2aWRJdGVtEhAKCGVudHJ5X2lkGAEgASgJEhoKEmV4cGVjdGVkX3NwaWZmZV9pZBgCIAEoCSJIChRTaWduSnd0U3ZpZHNSZXNwb25zZRIwCgdyZXN1bHRzGAEgAygLMh8uc2lnbmV0Lmlzc3Vlci52MS5Kd3RTdmlkUmVzdWx0InoKDUp3dFN2aWRSZXN1bHQSMQoGaXNzdWVkGAEgASgLMh8uc2lnbmV0Lmlzc3Vlci52MS5Jc3N1ZWRKd3RTdmlkSAASLAoHcmVmdXNlZBgCIAEoCzIZLnNpZ25ldC5pc3N1ZXIudjEuUmVmdXNhbEgAQggKBnJlc3VsdCJFCg1Jc3N1ZWRKd3RTdmlkEg0KBXRva2VuGAEgASgJEhEKCWlzc3VlZF9hdBgCIAEoAxISCgpleHBpcmVzX2F0GAMgASgDMo4CCgZJc3N1ZXISQwoFV2F0Y2gSHC5zaWduZXQuaXNzdWVyLnYxLk5vZGVSZXBvcnQaGC5zaWduZXQuaXNzdWVyLnYxLlRvTm9kZSgBMAESYAoNU2lnblg1MDlTdmlkcxImLnNpZ25ldC5pc3N1ZXIudjEuU2lnblg1MDlTdmlkc1JlcXVlc3QaJy5zaWduZXQuaXNzdWVyLnYxLlNpZ25YNTA5U3ZpZHNSZXNwb25zZRJdCgxTaWduSnd0U3ZpZHMSJS5zaWduZXQuaXNzdWVyLnYxLlNpZ25Kd3RTdmlkc1JlcXVlc3QaJi5zaWduZXQuaXNzdWVyLnYxLlNpZ25Kd3RTdmlkc1Jlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChNzaWduZXQvaXNzdWVyLnByb3RvEhBzaWduZXQuaXNzdWVyLnYxIskCCgpOb2RlUmVwb3J0EigKBWhlbGxvGAEgASgLMhcuc2lnbmV0Lmlzc3Vlci52MS5IZWxsb0gAEjYKDGFja25vd2xlZGdlZBgCIAEoCzIeLnNpZ25ldC5pc3N1ZXIudjEuQWNrbm93bGVkZ2VkSAASMAoJcHVibGlzaGVkGAMgASgLMhsuc2lnbmV0Lmlzc3Vlci52MS5QdWJsaXNoZWRIABI0Cgt1bnB1Ymxpc2hlZBgEIAEoCzIdLnNpZ25ldC5pc3N1ZXIudjEuVW5wdWJsaXNoZWRIABI1Cgxmb3VuZF90cmFjZXMYBSABKAsyHS5zaWduZXQuaXNzdWVyLnYxLkZvdW5kVHJhY2VzSAASMAoJd2l0bmVzc2VkGAYgASgLMhsuc2lnbmV0Lmlzc3Vlci52MS5XaXRuZXNzZWRIAEIICgZyZXBvcnQifwoFSGVsbG8SKAoEaGVsZBgBIAMoCzIaLnNpZ25ldC5pc3N1ZXIudjEuSGVsZFN2aWQSFwoPYnVuZGxlX3NlcXVlbmNlGAIgASgEEhsKE3Jlc3RyaWN0aW9uX3ZlcnNpb24YAyABKAQSFgoOcGx1Z2luX3ZlcnNpb24YBCABKAkiZAoISGVsZFN2aWQSDwoHcG9kX3VpZBgBIAEoCRIQCghlbnRyeV9pZBgCIAEoCRIOCgZzZXJpYWwYAyABKAwSEQoJbm90X2FmdGVyGAQgASgDEhIKCm5vdF9iZWZvcmUYBSABKAMiMAoMQWNrbm93bGVkZ2VkEg8KB3BvZF91aWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBCIcCglQdWJsaXNoZWQSDwoHcG9kX3VpZBgBIAEoCSIeCgtVbnB1Ymxpc2hlZBIPCgdwb2RfdWlkGAEgASgJIh8KC0ZvdW5kVHJhY2VzEhAKCHBvZF91aWRzGAEgAygJIkMKCVdpdG5lc3NlZBI2CgtjaGVja3BvaW50cxgBIAMoCzIhLnNpZ25ldC5pc3N1ZXIudjEuQXVkaXRDaGVja3BvaW50In0KD0F1ZGl0Q2hlY2twb2ludBIPCgdyZXBsaWNhGAEgASgJEg0KBWNoYWluGAIgASgJEhAKCHNlcXVlbmNlGAMgASgEEgwKBGhhc2gYBCABKAwSCgoCYXQYBSABKAMSCwoDa2V5GAYgASgJEhEKCXNpZ25hdHVyZRgHIAEoDCKWAgoGVG9Ob2RlEiwKB2J1bmRsZXMYASABKAsyGS5zaWduZXQuaXNzdWVyLnYxLkJ1bmRsZXNIABI5Cg5wb2RfaWRlbnRpdGllcxgCIAEoCzIfLnNpZ25ldC5pc3N1ZXIudjEuUG9kSWRlbnRpdGllc0gAEi0KCHBvZF9nb25lGAMgASgLMhkuc2lnbmV0Lmlzc3Vlci52MS5Qb2RHb25lSAASKgoGc3luY2VkGAQgASgLMhguc2lnbmV0Lmlzc3Vlci52MS5TeW5jZWRIABI9ChBhdWRpdF9jaGVja3BvaW50GAUgASgLMiEuc2lnbmV0Lmlzc3Vlci52MS5BdWRpdENoZWNrcG9pbnRIAEIJCgdtZXNzYWdlIogBCgdCdW5kbGVzEiUKA293bhgBIAEoCzIYLnNpZ25ldC5pc3N1ZXIudjEuQnVuZGxlEisKCWZlZGVyYXRlZBgCIAMoCzIYLnNpZ25ldC5pc3N1ZXIudjEuQnVuZGxlEhsKE3Jlc3RyaWN0aW9uX3ZlcnNpb24YAyABKAQSDAoEY3JscxgEIAMoDCJjCgZCdW5kbGUSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEhgKEHg1MDlfYXV0aG9yaXRpZXMYAyADKAwSFwoPand0X2F1dGhvcml0aWVzGAQgASgMItQBCg1Qb2RJZGVudGl0aWVzEg8KB3BvZF91aWQYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPc2VydmljZV9hY2NvdW50GAQgASgJEg8KB3ZlcnNpb24YBSABKAQSKAoHZW50cmllcxgGIAMoCzIXLnNpZ25ldC5pc3N1ZXIudjEuRW50cnkSDwoHcmVmdXNhbBgHIAEoCRIsCgd2b2x1bWVzGAggAygLMhsuc2lnbmV0Lmlzc3Vlci52MS5Qb2RWb2x1bWUiqgEKBUVudHJ5EhAKCGVudHJ5X2lkGAEgASgJEhEKCXNwaWZmZV9pZBgCIAEoCRIMCgRoaW50GAMgASgJEhYKDmZlZGVyYXRlc193aXRoGAQgAygJEhIKCmp3dF9kZW5pZWQYBSABKAgSFgoOY29udGVudF9kaWdlc3QYBiABKAwSFgoOand0X3NpbmdsZV91c2UYByABKAgSEgoKc2RzX2RlbmllZBgIIAEoCCKNAQoJUG9kVm9sdW1lEgwKBG5hbWUYASABKAkSPwoKYXR0cmlidXRlcxgCIAMoCzIrLnNpZ25ldC5pc3N1ZXIudjEuUG9kVm9sdW1lLkF0dHJpYnV0ZXNFbnRyeRoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIrCgdQb2RHb25lEg8KB3BvZF91aWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBCIZCgZTeW5jZWQSDwoHdmVyc2lvbhgBIAEoBCJFChRTaWduWDUwOVN2aWRzUmVxdWVzdBItCgVpdGVtcxgBIAMoCzIeLnNpZ25ldC5pc3N1ZXIudjEuWDUwOVN2aWRJdGVtIoEBCgxYNTA5U3ZpZEl0ZW0SDwoHcG9kX3VpZBgBIAEoCRIQCghlbnRyeV9pZBgCIAEoCRIaChJleHBlY3RlZF9zcGlmZmVfaWQYAyABKAkSFAoKcDI1Nl9wb2ludBgEIAEoDEgAEg4KBHNwa2kYBSABKAxIAEIMCgpwdWJsaWNfa2V5IocBChVTaWduWDUwOVN2aWRzUmVzcG9uc2USMQoHcmVzdWx0cxgBIAMoCzIgLnNpZ25ldC5pc3N1ZXIudjEuWDUwOVN2aWRSZXN1bHQSOwoQYXVkaXRfY2hlY2twb2ludBgCIAEoCzIhLnNpZ25ldC5pc3N1ZXIudjEuQXVkaXRDaGVja3BvaW50InwKDlg1MDlTdmlkUmVzdWx0EjIKBmlzc3VlZBgBIAEoCzIgLnNpZ25ldC5pc3N1ZXIudjEuSXNzdWVkWDUwOVN2aWRIABIsCgdyZWZ1c2VkGAIgASgLMhkuc2lnbmV0Lmlzc3Vlci52MS5SZWZ1c2FsSABCCAoGcmVzdWx0IkYKDklzc3VlZFg1MDlTdmlkEg0KBWNoYWluGAEgAygMEhIKCm5vdF9iZWZvcmUYAiABKAMSEQoJbm90X2FmdGVyGAMgASgDIioKB1JlZnVzYWwSDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiZgoTU2lnbkp3dFN2aWRzUmVxdWVzdBIPCgdwb2RfdWlkGAEgASgJEiwKBWl0ZW1zGAIgAygLMh0uc2lnbmV0Lmlzc3Vlci52MS5Kd3RTdmlkSXRlbRIQCghhdWRpZW5jZRgDIAMoCSI7CgtKd3RTdmlkSXRlbRIQCghlbnRyeV9pZBgBIAEoCRIaChJleHBlY3RlZF9zcGlmZmVfaWQYAiABKAkihQEKFFNpZ25Kd3RTdmlkc1Jlc3BvbnNlEjAKB3Jlc3VsdHMYASADKAsyHy5zaWduZXQuaXNzdWVyLnYxLkp3dFN2aWRSZXN1bHQSOwoQYXVkaXRfY2hlY2twb2ludBgCIAEoCzIhLnNpZ25ldC5pc3N1ZXIudjEuQXVkaXRDaGVja3BvaW50InoKDUp3dFN2aWRSZXN1bHQSMQoGaXNzdWVkGAEgASgLMh8uc2lnbmV0Lmlzc3Vlci52MS5Jc3N1ZWRKd3RTdmlkSAASLAoHcmVmdXNlZBgCIAEoCzIZLnNpZ25ldC5pc3N1ZXIudjEuUmVmdXNhbEgAQggKBnJlc3VsdCJFCg1Jc3N1ZWRKd3RTdmlkEg0KBXRva2VuGAEgASgJEhEKCWlzc3VlZF9hdBgCIAEoAxISCgpleHBpcmVzX2F0GAMgASgDMo4CCgZJc3N1ZXISQwoFV2F0Y2gSHC5zaWduZXQuaXNzdWVyLnYxLk5vZGVSZXBvcnQaGC5zaWduZXQuaXNzdWVyLnYxLlRvTm9kZSgBMAESYAoNU2lnblg1MDlTdmlkcxImLnNpZ25ldC5pc3N1ZXIudjEuU2lnblg1MDlTdmlkc1JlcXVlc3QaJy5zaWduZXQuaXNzdWVyLnYxLlNpZ25YNTA5U3ZpZHNSZXNwb25zZRJdCgxTaWduSnd0U3ZpZHMSJS5zaWduZXQuaXNzdWVyLnYxLlNpZ25Kd3RTdmlkc1JlcXVlc3QaJi5zaWduZXQuaXNzdWVyLnYxLlNpZ25Kd3RTdmlkc1Jlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message signet.issuer.v1.NodeReport
@@ -53,6 +53,12 @@ export type NodeReport = Message<"signet.issuer.v1.NodeReport"> & {
      */
     value: FoundTraces;
     case: "foundTraces";
+  } | {
+    /**
+     * @generated from field: signet.issuer.v1.Witnessed witnessed = 6;
+     */
+    value: Witnessed;
+    case: "witnessed";
   } | { case: undefined; value?: undefined };
 };
 
@@ -122,6 +128,11 @@ export type HeldSvid = Message<"signet.issuer.v1.HeldSvid"> & {
    * @generated from field: int64 not_after = 4;
    */
   notAfter: bigint;
+
+  /**
+   * @generated from field: int64 not_before = 5;
+   */
+  notBefore: bigint;
 };
 
 /**
@@ -210,6 +221,85 @@ export const FoundTracesSchema: GenMessage<FoundTraces> = /*@__PURE__*/
   messageDesc(file_signet_issuer, 6);
 
 /**
+ * Checkpoints that this node was shown, the newest of each chain: so that issuers learn of each
+ * other's, and of those that are gone.
+ *
+ * @generated from message signet.issuer.v1.Witnessed
+ */
+export type Witnessed = Message<"signet.issuer.v1.Witnessed"> & {
+  /**
+   * @generated from field: repeated signet.issuer.v1.AuditCheckpoint checkpoints = 1;
+   */
+  checkpoints: AuditCheckpoint[];
+};
+
+/**
+ * Describes the message signet.issuer.v1.Witnessed.
+ * Use `create(WitnessedSchema)` to create a new message.
+ */
+export const WitnessedSchema: GenMessage<Witnessed> = /*@__PURE__*/
+  messageDesc(file_signet_issuer, 7);
+
+/**
+ * How far the audit log of an issuer goes, signed by it. The node keeps the newest.
+ *
+ * @generated from message signet.issuer.v1.AuditCheckpoint
+ */
+export type AuditCheckpoint = Message<"signet.issuer.v1.AuditCheckpoint"> & {
+  /**
+   * Whose log it is: the name of its pod.
+   *
+   * @generated from field: string replica = 1;
+   */
+  replica: string;
+
+  /**
+   * 16 octets in hex, made by the writer.
+   *
+   * @generated from field: string chain = 2;
+   */
+  chain: string;
+
+  /**
+   * @generated from field: uint64 sequence = 3;
+   */
+  sequence: bigint;
+
+  /**
+   * SHA-256 of the line of that number.
+   *
+   * @generated from field: bytes hash = 4;
+   */
+  hash: Uint8Array;
+
+  /**
+   * Milliseconds since the epoch.
+   *
+   * @generated from field: int64 at = 5;
+   */
+  at: bigint;
+
+  /**
+   * Which key signed.
+   *
+   * @generated from field: string key = 6;
+   */
+  key: string;
+
+  /**
+   * @generated from field: bytes signature = 7;
+   */
+  signature: Uint8Array;
+};
+
+/**
+ * Describes the message signet.issuer.v1.AuditCheckpoint.
+ * Use `create(AuditCheckpointSchema)` to create a new message.
+ */
+export const AuditCheckpointSchema: GenMessage<AuditCheckpoint> = /*@__PURE__*/
+  messageDesc(file_signet_issuer, 8);
+
+/**
  * @generated from message signet.issuer.v1.ToNode
  */
 export type ToNode = Message<"signet.issuer.v1.ToNode"> & {
@@ -240,6 +330,12 @@ export type ToNode = Message<"signet.issuer.v1.ToNode"> & {
      */
     value: Synced;
     case: "synced";
+  } | {
+    /**
+     * @generated from field: signet.issuer.v1.AuditCheckpoint audit_checkpoint = 5;
+     */
+    value: AuditCheckpoint;
+    case: "auditCheckpoint";
   } | { case: undefined; value?: undefined };
 };
 
@@ -248,7 +344,7 @@ export type ToNode = Message<"signet.issuer.v1.ToNode"> & {
  * Use `create(ToNodeSchema)` to create a new message.
  */
 export const ToNodeSchema: GenMessage<ToNode> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 7);
+  messageDesc(file_signet_issuer, 9);
 
 /**
  * The trust domain's own bundle and every federated one the node may need.
@@ -284,7 +380,7 @@ export type Bundles = Message<"signet.issuer.v1.Bundles"> & {
  * Use `create(BundlesSchema)` to create a new message.
  */
 export const BundlesSchema: GenMessage<Bundles> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 8);
+  messageDesc(file_signet_issuer, 10);
 
 /**
  * @generated from message signet.issuer.v1.Bundle
@@ -320,7 +416,7 @@ export type Bundle = Message<"signet.issuer.v1.Bundle"> & {
  * Use `create(BundleSchema)` to create a new message.
  */
 export const BundleSchema: GenMessage<Bundle> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 9);
+  messageDesc(file_signet_issuer, 11);
 
 /**
  * One pod's whole answer. No entries and a `refusal` means: known, and nothing to serve.
@@ -378,7 +474,7 @@ export type PodIdentities = Message<"signet.issuer.v1.PodIdentities"> & {
  * Use `create(PodIdentitiesSchema)` to create a new message.
  */
 export const PodIdentitiesSchema: GenMessage<PodIdentities> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 10);
+  messageDesc(file_signet_issuer, 12);
 
 /**
  * @generated from message signet.issuer.v1.Entry
@@ -438,7 +534,7 @@ export type Entry = Message<"signet.issuer.v1.Entry"> & {
  * Use `create(EntrySchema)` to create a new message.
  */
 export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 11);
+  messageDesc(file_signet_issuer, 13);
 
 /**
  * @generated from message signet.issuer.v1.PodVolume
@@ -460,7 +556,7 @@ export type PodVolume = Message<"signet.issuer.v1.PodVolume"> & {
  * Use `create(PodVolumeSchema)` to create a new message.
  */
 export const PodVolumeSchema: GenMessage<PodVolume> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 12);
+  messageDesc(file_signet_issuer, 14);
 
 /**
  * The pod object is gone: nothing is signed for it any more. Its socket ends by unpublish.
@@ -484,7 +580,7 @@ export type PodGone = Message<"signet.issuer.v1.PodGone"> & {
  * Use `create(PodGoneSchema)` to create a new message.
  */
 export const PodGoneSchema: GenMessage<PodGone> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 13);
+  messageDesc(file_signet_issuer, 15);
 
 /**
  * All pods of the node were sent once; what was not named is not known to this view.
@@ -503,7 +599,7 @@ export type Synced = Message<"signet.issuer.v1.Synced"> & {
  * Use `create(SyncedSchema)` to create a new message.
  */
 export const SyncedSchema: GenMessage<Synced> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 14);
+  messageDesc(file_signet_issuer, 16);
 
 /**
  * @generated from message signet.issuer.v1.SignX509SvidsRequest
@@ -520,7 +616,7 @@ export type SignX509SvidsRequest = Message<"signet.issuer.v1.SignX509SvidsReques
  * Use `create(SignX509SvidsRequestSchema)` to create a new message.
  */
 export const SignX509SvidsRequestSchema: GenMessage<SignX509SvidsRequest> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 15);
+  messageDesc(file_signet_issuer, 17);
 
 /**
  * @generated from message signet.issuer.v1.X509SvidItem
@@ -570,7 +666,7 @@ export type X509SvidItem = Message<"signet.issuer.v1.X509SvidItem"> & {
  * Use `create(X509SvidItemSchema)` to create a new message.
  */
 export const X509SvidItemSchema: GenMessage<X509SvidItem> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 16);
+  messageDesc(file_signet_issuer, 18);
 
 /**
  * @generated from message signet.issuer.v1.SignX509SvidsResponse
@@ -580,6 +676,11 @@ export type SignX509SvidsResponse = Message<"signet.issuer.v1.SignX509SvidsRespo
    * @generated from field: repeated signet.issuer.v1.X509SvidResult results = 1;
    */
   results: X509SvidResult[];
+
+  /**
+   * @generated from field: signet.issuer.v1.AuditCheckpoint audit_checkpoint = 2;
+   */
+  auditCheckpoint?: AuditCheckpoint | undefined;
 };
 
 /**
@@ -587,7 +688,7 @@ export type SignX509SvidsResponse = Message<"signet.issuer.v1.SignX509SvidsRespo
  * Use `create(SignX509SvidsResponseSchema)` to create a new message.
  */
 export const SignX509SvidsResponseSchema: GenMessage<SignX509SvidsResponse> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 17);
+  messageDesc(file_signet_issuer, 19);
 
 /**
  * @generated from message signet.issuer.v1.X509SvidResult
@@ -616,7 +717,7 @@ export type X509SvidResult = Message<"signet.issuer.v1.X509SvidResult"> & {
  * Use `create(X509SvidResultSchema)` to create a new message.
  */
 export const X509SvidResultSchema: GenMessage<X509SvidResult> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 18);
+  messageDesc(file_signet_issuer, 20);
 
 /**
  * @generated from message signet.issuer.v1.IssuedX509Svid
@@ -645,7 +746,7 @@ export type IssuedX509Svid = Message<"signet.issuer.v1.IssuedX509Svid"> & {
  * Use `create(IssuedX509SvidSchema)` to create a new message.
  */
 export const IssuedX509SvidSchema: GenMessage<IssuedX509Svid> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 19);
+  messageDesc(file_signet_issuer, 21);
 
 /**
  * @generated from message signet.issuer.v1.Refusal
@@ -667,7 +768,7 @@ export type Refusal = Message<"signet.issuer.v1.Refusal"> & {
  * Use `create(RefusalSchema)` to create a new message.
  */
 export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 20);
+  messageDesc(file_signet_issuer, 22);
 
 /**
  * @generated from message signet.issuer.v1.SignJwtSvidsRequest
@@ -694,7 +795,7 @@ export type SignJwtSvidsRequest = Message<"signet.issuer.v1.SignJwtSvidsRequest"
  * Use `create(SignJwtSvidsRequestSchema)` to create a new message.
  */
 export const SignJwtSvidsRequestSchema: GenMessage<SignJwtSvidsRequest> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 21);
+  messageDesc(file_signet_issuer, 23);
 
 /**
  * @generated from message signet.issuer.v1.JwtSvidItem
@@ -716,7 +817,7 @@ export type JwtSvidItem = Message<"signet.issuer.v1.JwtSvidItem"> & {
  * Use `create(JwtSvidItemSchema)` to create a new message.
  */
 export const JwtSvidItemSchema: GenMessage<JwtSvidItem> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 22);
+  messageDesc(file_signet_issuer, 24);
 
 /**
  * @generated from message signet.issuer.v1.SignJwtSvidsResponse
@@ -726,6 +827,11 @@ export type SignJwtSvidsResponse = Message<"signet.issuer.v1.SignJwtSvidsRespons
    * @generated from field: repeated signet.issuer.v1.JwtSvidResult results = 1;
    */
   results: JwtSvidResult[];
+
+  /**
+   * @generated from field: signet.issuer.v1.AuditCheckpoint audit_checkpoint = 2;
+   */
+  auditCheckpoint?: AuditCheckpoint | undefined;
 };
 
 /**
@@ -733,7 +839,7 @@ export type SignJwtSvidsResponse = Message<"signet.issuer.v1.SignJwtSvidsRespons
  * Use `create(SignJwtSvidsResponseSchema)` to create a new message.
  */
 export const SignJwtSvidsResponseSchema: GenMessage<SignJwtSvidsResponse> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 23);
+  messageDesc(file_signet_issuer, 25);
 
 /**
  * @generated from message signet.issuer.v1.JwtSvidResult
@@ -762,7 +868,7 @@ export type JwtSvidResult = Message<"signet.issuer.v1.JwtSvidResult"> & {
  * Use `create(JwtSvidResultSchema)` to create a new message.
  */
 export const JwtSvidResultSchema: GenMessage<JwtSvidResult> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 24);
+  messageDesc(file_signet_issuer, 26);
 
 /**
  * @generated from message signet.issuer.v1.IssuedJwtSvid
@@ -789,7 +895,7 @@ export type IssuedJwtSvid = Message<"signet.issuer.v1.IssuedJwtSvid"> & {
  * Use `create(IssuedJwtSvidSchema)` to create a new message.
  */
 export const IssuedJwtSvidSchema: GenMessage<IssuedJwtSvid> = /*@__PURE__*/
-  messageDesc(file_signet_issuer, 25);
+  messageDesc(file_signet_issuer, 27);
 
 /**
  * @generated from service signet.issuer.v1.Issuer

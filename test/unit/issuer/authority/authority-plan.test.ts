@@ -140,7 +140,10 @@ function checkTransition(world: World, next: AuthorityState, step: AuthorityStep
     assert.ok(authority !== undefined && world.keys.has(authority.id), 'activated without a key');
     const active = activeOf(before, authority.kind);
     const couldSign =
-      active !== undefined && active.notBefore <= world.now + 60 && world.now < active.notAfter;
+      active !== undefined &&
+      active.parent === authority.parent &&
+      active.notBefore <= world.now + 60 &&
+      world.now < active.notAfter;
     const waited = world.now - (authority.publishedAt ?? Number.NaN);
     assert.ok(
       !couldSign || waited >= DEFAULT_SETTINGS[authority.kind].prepublish,

@@ -2,24 +2,26 @@
 // with each process; what a collector lost shows as a gap.
 
 import { writeSync } from 'node:fs';
+import { hostname } from 'node:os';
 import type { Clock } from '../base/clock.ts';
-import { CodedError } from '../base/errors.ts';
+import { AuditChain, type ChainHead } from './audit-chain.ts';
+import type { AuditEvent, AuditLog } from './audit-log.ts';
 import {
-  type AuditEvent,
-  type AuditLog,
-  digest,
+  type AuditSinkOptions,
   FileAuditLog,
-  GENESIS,
+  unwritable,
   type WriteSome,
-} from './audit-log.ts';
+} from './file-audit-log.ts';
 
 const STANDARD_OUTPUT = 1;
 const PATIENCE_MS = 5000;
 const PAUSE_MS = 5;
 
 /** Opens where lines go: a file, or `-` for standard output. */
-export function openAuditLog(path: string, clock: Clock): AuditLog {
-  return path === '-' ? new StreamAuditLog(STANDARD_OUTPUT, clock) : new FileAuditLog(path, clock);
+export function openAuditLog(path: string, clock: Clock, options: AuditSinkOptions = {}): AuditLog {
+  return path === '-'
+    ? new StreamAuditLog(STANDARD_OUTPUT, clock, options)
+    : new FileAuditLog(path, clock, options);
 }
 
 /** Lines into a pipe that somebody else keeps: one write a line, so that lines of others never split one. */
@@ -27,31 +29,28 @@ export class StreamAuditLog implements AuditLog {
   readonly #fd: number;
   readonly #clock: Clock;
   readonly #write: WriteSome;
-  #sequence = 0;
-  #head = GENESIS;
+  readonly #chain: AuditChain;
   #isTorn = false;
 
-  constructor(fd: number, clock: Clock, write: WriteSome = writeSync) {
+  constructor(fd: number, clock: Clock, options: AuditSinkOptions = {}) {
     this.#fd = fd;
     this.#clock = clock;
-    this.#write = write;
+    this.#write = options.write ?? writeSync;
+    this.#chain = new AuditChain(options.replica ?? hostname());
+  }
+
+  get head(): ChainHead {
+    return this.#chain.head;
   }
 
   append(events: readonly AuditEvent[]): void {
-    const time = new Date(this.#clock.now()).toISOString();
-    for (const event of events) {
-      const sequence = this.#sequence + 1;
-      const line = JSON.stringify({ sequence, time, ...event, previous: this.#head });
+    for (const line of this.#chain.lines(events, this.#clock.now())) {
       try {
-        this.#writeAll(Buffer.from(`${this.#isTorn ? '\n' : ''}${line}\n`));
+        this.#writeAll(Buffer.from(`${this.#isTorn ? '\n' : ''}${line.text}\n`));
       } catch (thrown) {
-        throw new CodedError('unavailable', 'the audit log cannot be written', {
-          cause: thrown,
-          reason: 'AuditFailed',
-        });
+        throw unwritable(thrown);
       }
-      this.#head = digest(line);
-      this.#sequence = sequence;
+      this.#chain.take(line);
     }
   }
 
