@@ -1,5 +1,5 @@
 // What is written down: one line for every credential, refusal and change, before anything of it
-// leaves the process. Never a key, a token or a certificate body.
+// leaves the process. Never a private key or a token; of certificates only the one that signs the log.
 
 import type { Logger } from '../base/log.ts';
 import type { ChainHead } from './audit-chain.ts';

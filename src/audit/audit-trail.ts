@@ -97,13 +97,17 @@ export class AuditTrail implements AuditLog {
     this.#pending.set(chain, heard);
   }
 
-  /** Signs and keeps until aborted, and once more then. */
+  /** Signs and keeps until aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     while (!signal.aborted) {
       await this.settle(signal);
       await clock.sleep(this.#newest === undefined ? FIRST_MS : EVERY_MS, signal);
     }
+  }
+
+  /** Signs and keeps once more, when nobody appends any more. */
+  async end(): Promise<void> {
     await this.settle(AbortSignal.timeout(LAST_WORD_MS));
   }
 

@@ -30,7 +30,10 @@ export type CheckpointSigner = {
   readonly certificate: Uint8Array;
 };
 
-/** No other thing that this key signs begins so: TLS 1.3 signs what begins with spaces. */
+/**
+ * Nothing else that this key signs begins so: TLS 1.3 signs what begins with spaces, TLS 1.2 what has
+ * random octets of ours from the 33rd on.
+ */
 const PURPOSE = 'signet audit checkpoint, version 1\n';
 const KEY_ID_DIGITS = 32;
 const MAX_TEXT = 512;

@@ -136,6 +136,7 @@ export async function runController(
     onAbort();
     signal.removeEventListener('abort', onAbort);
     await Promise.allSettled(running);
+    await trail?.end();
     await webhook.close();
     await health.close();
     client.close();

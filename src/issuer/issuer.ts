@@ -196,7 +196,11 @@ export function createIssuer(options: IssuerOptions): Issuer {
       rollback.look();
     };
     const following = [loop.run(signal, prune), follow(), revocation.run(signal), revoke()];
-    await Promise.all([...following, audit.run(signal)]);
+    try {
+      await Promise.all([...following, audit.run(signal)]);
+    } finally {
+      await audit.end();
+    }
     for (const stop of stops) stop();
   };
 

@@ -14,6 +14,8 @@ import {
 export type CertificateShape = {
   readonly uris?: readonly string[];
   readonly dnsNames?: readonly string[];
+  /** Of a leaf; without one the subject is empty. */
+  readonly commonName?: string;
   readonly ca?: boolean;
   /** First octet of the KeyUsage bit string: 0x80 digitalSignature, 0x04 keyCertSign, 0x02 cRLSign. */
   readonly keyUsage?: number;
@@ -74,7 +76,7 @@ export class TestCa {
     const spiffeId = `spiffe://${this.trustDomain}${path}`;
     const leaf = makeCertificate(
       this.#self,
-      { keys, commonName: '' },
+      { keys, commonName: shape.commonName ?? '' },
       {
         uris: [spiffeId],
         ...shape,

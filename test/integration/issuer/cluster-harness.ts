@@ -3,6 +3,7 @@
 
 import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import type { AuditLog } from '../../../src/audit/audit-log.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { CodedError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/log.ts';
@@ -24,6 +25,7 @@ import { FakeApiServer } from '../../fakes/fake-api-server.ts';
 import { FakeKubelet } from '../../fakes/fake-kubelet.ts';
 import { MemoryAuditLog, TRUST_DOMAIN } from '../../unit/issuer/fixtures.ts';
 import { probe, until } from '../process-harness.ts';
+import { podObject, policyObject } from './cluster-objects.ts';
 
 export const HEADER = { 'workload.spiffe.io': 'true' };
 const AUDIENCE = `signet-issuer/${TRUST_DOMAIN}`;
@@ -36,6 +38,7 @@ export class ClusterHarness {
   readonly api: FakeApiServer;
   readonly kubelet = new FakeKubelet();
   readonly audit = new MemoryAuditLog();
+  auditLog: AuditLog = this.audit;
   readonly #client: KubeClient;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>[] = [];
@@ -100,7 +103,7 @@ export class ClusterHarness {
         listen: { host: 'localhost', port: 0 },
         health: { host: '127.0.0.1', port: 0 },
         maxStalenessMs: 900_000,
-        audit: this.audit,
+        audit: this.auditLog,
         clock: systemClock,
         log: silentLogger,
         version: '0.0.0',
@@ -166,24 +169,11 @@ export class ClusterHarness {
   }
 
   addPod(uid: string, node = 'node-1'): void {
-    this.api.set(COLLECTIONS.Pod, {
-      metadata: { name: `pod-${uid}`, namespace: 'shop', uid, annotations: { team: 'blue' } },
-      spec: {
-        nodeName: node,
-        serviceAccountName: 'default',
-        volumes: [
-          { name: 'spiffe-workload-api', csi: { driver: 'csi.spiffe.io', readOnly: true } },
-        ],
-      },
-      status: { phase: 'Pending' },
-    });
+    this.api.set(COLLECTIONS.Pod, podObject(uid, node));
   }
 
   addPolicy(path: string): void {
-    this.api.set(COLLECTIONS.ClusterSPIFFEID, {
-      metadata: { name: 'agents', creationTimestamp: '2026-01-01T00:00:00Z' },
-      spec: { spiffeIDTemplate: `spiffe://{{ .TrustDomain }}/${path}` },
-    });
+    this.api.set(COLLECTIONS.ClusterSPIFFEID, policyObject(path));
   }
 
   async startPlugin(token: string): Promise<void> {

@@ -50,6 +50,7 @@ test('a thousand lines are signed for at once, a few after ten seconds, and none
   replica.issue('1002');
   stop.abort();
   await running;
+  await replica.trail.end();
   assert.equal(count(replica.lines, 'Checkpoint'), 4);
   const [kept] = anchor.kept.values();
   assert.equal(kept?.sequence, replica.lines.length - 1);
