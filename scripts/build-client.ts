@@ -2,7 +2,15 @@
 // the compiler alone, file by file, so that what runs can be read. `npm publish dist/client` publishes it.
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -36,6 +44,7 @@ export function buildClient(directory: string): void {
   nameModulesInTypes(library);
   writeFileSync(join(directory, 'package.json'), `${JSON.stringify(published(), null, 2)}\n`);
   copyFileSync(join(ROOT, 'client/README.md'), join(directory, 'README.md'));
+  cpSync(join(ROOT, 'client/examples'), join(directory, 'examples'), { recursive: true });
   copyFileSync(join(ROOT, 'LICENSE'), join(directory, 'LICENSE'));
 }
 
@@ -59,7 +68,7 @@ function published(): object {
       '.': { types: `./lib/${ENTRY}.d.ts`, default: `./lib/${ENTRY}.js` },
       './package.json': './package.json',
     },
-    files: ['lib'],
+    files: ['lib', 'examples'],
     sideEffects: false,
   };
 }

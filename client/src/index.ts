@@ -25,6 +25,10 @@ export {
   awsWebIdentity,
 } from './credentials/aws.ts';
 export {
+  type AwsRolesAnywhereOptions,
+  awsRolesAnywhere,
+} from './credentials/aws-roles-anywhere.ts';
+export {
   type ClaudeCredentials,
   type ClaudeCredentialsOptions,
   claudeCredentials,

@@ -27,20 +27,17 @@ export type AwsCredentials = {
 };
 
 const OF = 'AWS AssumeRoleWithWebIdentity';
-const SHORTEST = 900;
-const LONGEST = 43_200;
+export const SHORTEST_SESSION_SECONDS = 900;
+const LONGEST_SESSION_SECONDS = 43_200;
 
 /** Throws `invalid-argument` naming the option; the function, what STS refuses with its code. */
 export function awsWebIdentity(options: AwsWebIdentityOptions): () => Promise<AwsCredentials> {
-  const { roleArn, sessionName = 'signet', durationSeconds = SHORTEST } = options;
+  const { roleArn, sessionName = 'signet', durationSeconds = SHORTEST_SESSION_SECONDS } = options;
   checkPresent({ roleArn });
   if (!/^[\w+=,.@-]{2,64}$/.test(sessionName)) {
     throw invalid('sessionName: must be 2 to 64 of letters, digits and _+=,.@-');
   }
-  const isWhole = Number.isInteger(durationSeconds);
-  if (!isWhole || durationSeconds < SHORTEST || durationSeconds > LONGEST) {
-    throw invalid(`durationSeconds: must be ${SHORTEST} to ${LONGEST}`);
-  }
+  checkDuration(durationSeconds);
   const url = stsUrl(options);
   const renewed = exchanged(options, options.audience ?? 'sts.amazonaws.com', async (assertion) => {
     const answer = await postForTokens({
@@ -64,6 +61,14 @@ export function awsWebIdentity(options: AwsWebIdentityOptions): () => Promise<Aw
     const { expiresAt, ...credentials } = await renewed.get();
     return { ...credentials, expiration: new Date(expiresAt) };
   };
+}
+
+/** Throws `invalid-argument`. */
+export function checkDuration(seconds: number): void {
+  const isLongEnough = seconds >= SHORTEST_SESSION_SECONDS;
+  if (Number.isInteger(seconds) && isLongEnough && seconds <= LONGEST_SESSION_SECONDS) return;
+  const range = `${SHORTEST_SESSION_SECONDS} to ${LONGEST_SESSION_SECONDS}`;
+  throw invalid(`durationSeconds: must be ${range}`);
 }
 
 function stsUrl({ stsUrl: given, region }: AwsWebIdentityOptions): string {

@@ -46,8 +46,19 @@ export function exchanged<T extends Expiring>(
 ): Renewed<T> {
   if (typeof audience !== 'string' || audience === '') throw invalid('audience: must not be empty');
   const request = { audience, ...(spiffeId === undefined ? {} : { spiffeId }) };
+  return keptUntilRenewed(
+    clock,
+    async () => await exchange((await source.fetchNew(request)).token),
+  );
+}
+
+/** What is obtained, until it is time to obtain another one. */
+export function keptUntilRenewed<T extends Expiring>(
+  clock: Clock,
+  obtain: () => Promise<T>,
+): Renewed<T> {
   return new Renewed({
-    obtain: async () => await exchange((await source.fetchNew(request)).token),
+    obtain,
     marginMs: (lifeMs) => Math.min(MARGIN_MS, lifeMs / 5),
     clock,
   });

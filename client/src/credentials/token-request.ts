@@ -12,7 +12,8 @@ export type TokenRequest = {
   readonly of: string;
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body: URLSearchParams | { readonly [name: string]: string };
+  /** A form, or JSON: as a text where its octets are signed. */
+  readonly body: URLSearchParams | { readonly [name: string]: string } | string;
   readonly fetch?: Fetch | undefined;
 };
 
@@ -39,6 +40,7 @@ export function checkTokenUrl(text: string, field: string): URL {
 export async function postForTokens(request: TokenRequest): Promise<TokenAnswer> {
   const { of, url, headers = {}, body, fetch: send = globalThis.fetch } = request;
   const isForm = body instanceof URLSearchParams;
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
   try {
     const response = await send(checkTokenUrl(url, 'url').href, {
       method: 'POST',
@@ -49,7 +51,7 @@ export async function postForTokens(request: TokenRequest): Promise<TokenAnswer>
         accept: 'application/json',
         ...headers,
       },
-      body: isForm ? body.toString() : JSON.stringify(body),
+      body: isForm ? body.toString() : text,
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     return { status: response.status, text: await readText(response) };

@@ -4,28 +4,21 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect } from 'node:net';
-import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { promisify } from 'node:util';
-import { createHttpsServer, exactly } from '../../../client/src/index.ts';
+import { createHttp2Server, createHttpsServer, exactly } from '../../../client/src/index.ts';
 import { CodedError } from '../../../src/base/errors.ts';
 import { ClaudeApi } from '../../fakes/claude-api.ts';
 import { JwtSigner } from '../../fakes/jwt-signer.ts';
 import { CLIENT_ID, startTwoAgents } from '../../integration/client/two-agents.ts';
 import { Application } from './application.ts';
 import { freePort } from './postgres-server.ts';
+import { blocks, blockWith, RUN } from './readme-blocks.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..', '..');
 const AGENT = 'spiffe://example.org/client';
 const LIMIT_MS = 60_000;
 const execute = promisify(execFile);
-
-const blocks = readFileSync(join(ROOT, 'client/README.md'), 'utf8')
-  .split('\n```ts\n')
-  .slice(1)
-  .map((rest) => rest.slice(0, rest.indexOf('\n```')));
 
 const application = await Application.create('readme');
 const agents = await startTwoAgents();
@@ -35,11 +28,6 @@ after(async () => {
   await agents.stop();
   application.remove();
 });
-function blockWith(text: string): string {
-  const [block, ...more] = blocks.filter((one) => one.includes(text));
-  assert.ok(block !== undefined && more.length === 0, text);
-  return block;
-}
 
 /** Lines of code without imports. */
 function linesOf(block: string): number {
@@ -55,8 +43,8 @@ test('every block is well typed against the packages it names', async () => {
 });
 
 test('two agents: ten lines, run as they stand', async () => {
-  const server = blockWith('createHttpsServer({');
-  const client = blockWith("await fetch('https://localhost:8443/')");
+  const server = blockWith(RUN.server);
+  const client = blockWith(RUN.client);
   assert.ok(linesOf(server) <= 10 && linesOf(client) <= 10);
   // Somebody else may have the port of the text.
   const port = await freePort();
@@ -68,7 +56,7 @@ test('two agents: ten lines, run as they stand', async () => {
 });
 
 test('a Claude call: run as it stands, but for where the API is', async () => {
-  const block = blockWith('new Anthropic(');
+  const block = blockWith(RUN.claude);
   assert.ok(linesOf(block) <= 6);
   const signer = new JwtSigner('key-1', 'RS256');
   const token = await signer.token(AGENT, 'https://api.anthropic.com');
@@ -100,6 +88,30 @@ test('a Claude call: run as it stands, but for where the API is', async () => {
   }
 });
 
+test('undici, HTTP/2 and gRPC: run as they stand, but for where the server is', async () => {
+  const check = { source: agents.server.source, authorize: exactly(CLIENT_ID) };
+  const server = createHttp2Server(check, (_request, response) => {
+    response.end('hello');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const port = String((server.address() as AddressInfo).port);
+  const code = blockWith(RUN.undici)
+    .replace('server.example.org/', `localhost:${port}/`)
+    .replace('server.example.org:443', `localhost:${port}`)
+    .replace('8443', port);
+  const use = `
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    client.waitForReady(Date.now() + 30_000, (error) => (error ? reject(error) : resolve()));
+    await promise;
+    console.log(await response.text(), session.alpnProtocol, 'connected');
+    process.exit(0);`;
+  const path = write('undici.ts', `${code}${use}`);
+  const { stdout } = await runToEnd(path, agents.client.api.address);
+  assert.equal(stdout, 'hello h2 connected\n');
+  server.close();
+});
+
 test('a connection that is cut off: run as it stands', async () => {
   const check = { source: agents.server.source, authorize: exactly(CLIENT_ID) };
   const server = createHttpsServer(check, (_request, response) => {
@@ -108,7 +120,7 @@ test('a connection that is cut off: run as it stands', async () => {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const port = String((server.address() as AddressInfo).port);
-  const code = blockWith('/events').replace('8443', port);
+  const code = blockWith(RUN.cutOff).replace('8443', port);
   const child = start(write('events.ts', code), agents.client.api.address, 'pipe');
   const said = { out: '', err: '' };
   child.stdout?.on('data', (part) => (said.out += String(part)));
