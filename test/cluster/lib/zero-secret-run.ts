@@ -106,7 +106,8 @@ export class ZeroSecretExample {
 
   async end(): Promise<void> {
     for (const feed of this.#feeds) feed.close();
-    for (const namespace of [AGENTS, BACKENDS]) await this.#cluster.deleteNamespace(namespace);
+    const gone = [AGENTS, BACKENDS].map((name) => this.#cluster.deleteNamespace(name));
+    await Promise.all(gone);
     for (const object of this.#objects) {
       if (object.kind === 'ClusterSPIFFEID') await remove(this.#cluster, object);
     }
