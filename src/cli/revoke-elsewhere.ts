@@ -121,7 +121,7 @@ function fromTokens(holder: Holder): readonly HeldElsewhere[] {
   const others = {
     what: 'what any other audience gave: no policy limits them',
     until: 'its own rules',
-    end: `the audit log names them: JwtSvidIssued of pod ${pod.uid}`,
+    end: `signet audit query --pod ${pod.uid} --cluster: JwtSvidIssued names them`,
   };
   return [...rows.values(), ...(allowedAudiences === undefined ? [row(holder, others)] : [])];
 }
