@@ -81,6 +81,19 @@ export class AuditTrail implements AuditLog {
     this.#options.audit.close();
   }
 
+  /** Whether it says more than what is known, if it is true: asked before its signature is checked. */
+  isNews({ chain, sequence, key }: Checkpoint): boolean {
+    if (!this.#keys.has(key)) return false;
+    if (this.#pending.size >= MAX_CHAINS && !this.#pending.has(chain)) return false;
+    return sequence > this.#knownOf(chain);
+  }
+
+  #knownOf(chain: string): number {
+    const known = this.#pending.get(chain)?.checkpoint ?? this.#others.get(chain);
+    const own = chain === this.head?.chain ? (this.head?.sequence ?? 0) : 0;
+    return Math.max(known?.sequence ?? 0, own);
+  }
+
   /** A node has seen this, of whichever chain; what is not signed by a key of ours is nothing. */
   witness(checkpoint: Checkpoint, node: string): void {
     const publicKey = this.#keys.get(checkpoint.key);

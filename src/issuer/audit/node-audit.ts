@@ -30,10 +30,13 @@ const SERIALS_A_LINE = 32;
 /** A node that comes back with all its pods writes some lines; one that makes serials up, not many more. */
 const LINES = { perSecond: 0.05, burst: 64 };
 const MAX_NOTED = 200_000;
+/** Of checkpoints that say something new: a report of them at once, as when a node connects, then one a minute. */
+const SIGNATURES = { perSecond: MAX_CHECKPOINTS / 60, burst: MAX_CHECKPOINTS };
 
 export class NodeAudit {
   readonly #options: NodeAuditOptions;
   readonly #limits: MintLimits;
+  readonly #signatures: MintLimits;
   /** Serials that are written down already, and when they end. */
   readonly #noted = new Map<string, number>();
   #shown: { readonly from: Checkpoint; readonly as: CheckpointMessage } | undefined;
@@ -41,6 +44,7 @@ export class NodeAudit {
   constructor(options: NodeAuditOptions) {
     this.#options = options;
     this.#limits = new MintLimits(options.clock, LINES);
+    this.#signatures = new MintLimits(options.clock, SIGNATURES);
   }
 
   /** What a node is to keep; undefined while nothing is signed. */
@@ -56,7 +60,9 @@ export class NodeAudit {
     const { trail, trustDomain } = this.#options;
     for (const message of checkpoints.slice(0, MAX_CHECKPOINTS)) {
       const checkpoint = fromMessage(message, trustDomain);
-      if (checkpoint !== undefined) trail.witness(checkpoint, node);
+      if (checkpoint === undefined || !trail.isNews(checkpoint)) continue;
+      if (!this.#signatures.take(node, 1)) return;
+      trail.witness(checkpoint, node);
     }
   }
 
