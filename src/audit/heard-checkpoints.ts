@@ -2,7 +2,7 @@
 // that another process wrote are kept beside each other, for one of them may be the only true one.
 
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import type { ChainHead } from './audit-chain.ts';
+import { type ChainHead, MAX_SKEW_MS } from './audit-chain.ts';
 import { type Checkpoint, isSigned, keyId } from './checkpoint.ts';
 
 export type HeardCheckpoint = {
@@ -15,8 +15,6 @@ export type HeardCheckpoint = {
 const MAX_CHAINS = 256;
 /** Words on our own chain that are older than the newest one of them. */
 const MAX_OLDER = 64;
-/** Clocks of writers differ by no more. */
-const MAX_SKEW_MS = 300_000;
 
 export class HeardCheckpoints {
   /** The chain as the last process left it, and when; what this process writes it knows itself. */

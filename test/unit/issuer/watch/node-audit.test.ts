@@ -168,6 +168,25 @@ test('what a node holds and the issuer did not sign is written down, once, and f
   );
 });
 
+test('what nodes say of when a certificate began is written down where it can be, of each node', async () => {
+  const day = 86_400_000;
+  const impossible = [clock.now() + 600_000, clock.now() - day - 600_000, 253_402_300_000_000];
+  b.nodes.held(
+    impossible.map((from, at) => held(`7${at}`, from)),
+    caller,
+  );
+  assert.ok(!b.replica.lines.some((line) => line.includes('SvidsHeld')));
+  b.nodes.held([held('66', clock.now() - day)], { ...caller, node: 'first' });
+  b.nodes.held([held('66')], caller);
+  await b.replica.settle();
+  const since = clock.now() - 60_000;
+  const { problems } = verifyLines({ a: a.replica.lines, b: b.replica.lines }, { since });
+  assert.deepEqual(
+    problems.map(({ detail }) => detail.split(' ').slice(0, 4).join(' ')),
+    [`node ${NODE} holds 66`],
+  );
+});
+
 test('a node that makes serial numbers up fills no log', () => {
   for (let at = 0; at < 300; at += 1) {
     const many = Array.from({ length: 32 }, (_, each) =>
