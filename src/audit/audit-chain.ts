@@ -28,6 +28,8 @@ export type AuditLine = {
 
 /** What the first line follows. */
 export const GENESIS = '0'.repeat(64);
+/** By how much the clocks of writers, and of nodes, may differ. */
+export const MAX_SKEW_MS = 300_000;
 const CHAIN_BYTES = 16;
 const CHAIN = /^[0-9a-f]{32}$/;
 const DIGEST = /^[0-9a-f]{64}$/;

@@ -2,19 +2,15 @@
 // writer signs how far its chain goes, writes that into the chain too, and lets others keep it. What it
 // hears of other chains it writes into its own, so that each holds the others.
 
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { type AuditAnchor, MAX_ANCHORS } from './audit-anchor.ts';
 import type { ChainHead } from './audit-chain.ts';
 import { type AuditEvent, type AuditLog, note } from './audit-log.ts';
-import {
-  type Checkpoint,
-  type CheckpointSigner,
-  isSigned,
-  keyId,
-  signCheckpoint,
-} from './checkpoint.ts';
+import { type Checkpoint, type CheckpointSigner, signCheckpoint } from './checkpoint.ts';
+import { type HeardCheckpoint, HeardCheckpoints, isOfThePast } from './heard-checkpoints.ts';
 
 export type AuditTrailOptions = {
   readonly audit: AuditLog;
@@ -35,19 +31,10 @@ const OTHERS_EVERY_MS = 60_000;
 const LINES = 1000;
 /** A process that ends waits no longer for its last checkpoint to be kept. */
 const LAST_WORD_MS = 3000;
-/** Of other writers, of which there are a few at a time. */
-const MAX_CHAINS = 256;
 
 export class AuditTrail implements AuditLog {
   readonly #options: AuditTrailOptions;
-  /** Newest word on each other chain that is in ours, and what is still to be written. */
-  readonly #others = new Map<string, Checkpoint>();
-  readonly #pending = new Map<
-    string,
-    { readonly checkpoint: Checkpoint; readonly node?: string }
-  >();
-  /** Keys that this process has signed with, by id. */
-  readonly #keys = new Map<string, KeyObject>();
+  readonly #heard: HeardCheckpoints;
   #signedBy: KeyObject | undefined;
   #newest: Checkpoint | undefined;
   #anchored: Checkpoint | undefined;
@@ -60,6 +47,7 @@ export class AuditTrail implements AuditLog {
 
   constructor(options: AuditTrailOptions) {
     this.#options = options;
+    this.#heard = new HeardCheckpoints(options.audit.head, options.clock.now());
   }
 
   get head(): ChainHead | undefined {
@@ -81,20 +69,20 @@ export class AuditTrail implements AuditLog {
     this.#options.audit.close();
   }
 
-  /** A node has seen this, of whichever chain; what is not signed by a key of ours is nothing. */
-  witness(checkpoint: Checkpoint, node: string): void {
-    const publicKey = this.#keys.get(checkpoint.key);
-    if (publicKey !== undefined && isSigned(checkpoint, publicKey))
-      this.#hear({ checkpoint, node });
+  /** Whether a node's word would be written down if it is signed: asked before that is looked at. */
+  isNews(checkpoint: Checkpoint): boolean {
+    return this.#heard.hasKey(checkpoint.key) && this.#heard.isNews(checkpoint, this.head);
   }
 
-  #hear(heard: { readonly checkpoint: Checkpoint; readonly node?: string }): void {
-    const { chain, sequence } = heard.checkpoint;
-    const known = this.#pending.get(chain)?.checkpoint ?? this.#others.get(chain);
-    const own = chain === this.head?.chain ? (this.head?.sequence ?? 0) : 0;
-    if (sequence <= Math.max(known?.sequence ?? 0, own)) return;
-    if (this.#pending.size >= MAX_CHAINS && !this.#pending.has(chain)) return;
-    this.#pending.set(chain, heard);
+  /** A node has seen this, of whichever chain; what is not signed by a key of ours is nothing. */
+  witness(checkpoint: Checkpoint, node: string): void {
+    if (this.#heard.isSigned(checkpoint) === true) this.#hear({ checkpoint, node });
+  }
+
+  #hear(heard: HeardCheckpoint): void {
+    if (isOfThePast(heard.checkpoint, this.#options.clock.now())) {
+      this.#heard.hear(heard, this.head);
+    }
   }
 
   /** Signs and keeps until aborted. */
@@ -120,16 +108,9 @@ export class AuditTrail implements AuditLog {
 
   #writePending(): void {
     const { trustDomain, log, audit } = this.#options;
-    for (const [chain, { checkpoint, node }] of this.#pending) {
+    for (const { checkpoint, node } of this.#heard.take()) {
       const event = { event: 'CheckpointWitnessed', trustDomain, checkpoint } as const;
       note(audit, log, [node === undefined ? event : { ...event, node }]);
-      this.#pending.delete(chain);
-      this.#others.delete(chain);
-      this.#others.set(chain, checkpoint);
-    }
-    for (const chain of this.#others.keys()) {
-      if (this.#others.size <= MAX_CHAINS) break;
-      this.#others.delete(chain);
     }
   }
 
@@ -154,22 +135,20 @@ export class AuditTrail implements AuditLog {
 
   #introduce({ privateKey, certificate: der }: CheckpointSigner): void {
     const { audit, trustDomain } = this.#options;
-    const publicKey = createPublicKey(privateKey);
-    const key = keyId(publicKey);
+    const key = this.#heard.addKey(privateKey);
     const certificate = Buffer.from(der).toString('base64');
     audit.append([{ event: 'CheckpointKey', trustDomain, key, certificate }]);
-    this.#keys.set(key, publicKey);
     this.#signedBy = privateKey;
   }
 
   async #keep(signal: AbortSignal): Promise<boolean> {
     const { anchor, log } = this.#options;
-    const newest = this.#newest;
-    if (newest === undefined) return false;
-    if (anchor === undefined || newest === this.#anchored) return true;
+    if (this.#newest === undefined) return false;
+    if (anchor === undefined || this.#newest === this.#anchored) return true;
     try {
       if (!this.#hasLooked) this.#compare(await anchor.look(signal));
       this.#hasLooked = true;
+      const newest = this.#newest;
       // What was kept of lines that are not there is the only witness of them.
       if ((this.#lost?.sequence ?? 0) >= newest.sequence) return true;
       const kept = await anchor.put(newest, signal);
@@ -187,15 +166,22 @@ export class AuditTrail implements AuditLog {
     }
   }
 
-  /** Before the first write: a log that was cut while nobody wrote is found now, or never. */
+  // Before the first write, which takes the place of what was kept: it may be the only true word on lines
+  // from before the start. Whether they were cut is seen here; whether they were changed, by who verifies
+  // the chain with the word in it. It is signed for at once.
   #compare(kept: readonly Checkpoint[]): void {
-    const { log } = this.#options;
-    const { head } = this;
-    const own = kept.find(({ chain }) => chain === head?.chain);
-    if (own === undefined || own.sequence <= (head?.sequence ?? 0)) return;
-    this.#lost = own;
-    log.error({ sequence: own.sequence }, 'The audit log ends before what was kept of it');
+    const own = kept.find(({ chain }) => chain === this.head?.chain);
+    const standing = own === undefined ? 'refused' : this.#standingOf(own);
+    if (own === undefined || standing === 'refused') return;
     this.#hear({ checkpoint: own });
+    this.#writePending();
+    this.#fresh += 1;
+    this.#sign();
+    if (!this.#heard.isLost(own)) return;
+    // What nobody may have signed is written down and made room for.
+    if (standing === 'signed') this.#lost = own;
+    const { log } = this.#options;
+    log.error({ sequence: own.sequence }, 'The audit log ends before what was kept of it');
   }
 
   async #makeRoom(
@@ -203,20 +189,34 @@ export class AuditTrail implements AuditLog {
     kept: readonly Checkpoint[],
     signal: AbortSignal,
   ): Promise<void> {
-    const others = kept
-      .filter(({ chain }) => chain !== this.head?.chain)
-      .toSorted((a, b) => (a.at < b.at ? 1 : -1));
-    const old = others.slice(MAX_ANCHORS);
-    for (const checkpoint of others) {
-      const before = this.#others.get(checkpoint.chain);
+    const others = kept.filter(({ chain }) => chain !== this.head?.chain);
+    const judged = Map.groupBy(others, (checkpoint) => this.#standingOf(checkpoint));
+    const { signed = [], unknown = [], refused = [] } = Object.fromEntries(judged);
+    // Signed ones first: who may write there must not crowd them out.
+    const good = [...newestFirst(signed), ...newestFirst(unknown)];
+    const old = good.slice(MAX_ANCHORS);
+    for (const checkpoint of good) {
+      const before = this.#heard.known(checkpoint.chain);
       const since = Date.parse(checkpoint.at) - Date.parse(before?.at ?? '');
       if (before === undefined || since >= OTHERS_EVERY_MS || old.includes(checkpoint)) {
         this.#hear({ checkpoint });
       }
     }
-    if (old.length === 0) return;
+    if (others.length <= MAX_ANCHORS) return;
     // Written down here first: somebody's word on them is still needed.
     this.#writePending();
-    await anchor.drop(old, signal);
+    await anchor.drop([...refused, ...old], signal);
   }
+
+  /** `unknown`: by a key that is not ours, as between issuers and the controller; a reader has both. */
+  #standingOf(checkpoint: Checkpoint): 'signed' | 'unknown' | 'refused' {
+    if (!isOfThePast(checkpoint, this.#options.clock.now())) return 'refused';
+    if (!this.#heard.hasKey(checkpoint.key)) return 'unknown';
+    const isKnown = isDeepStrictEqual(this.#heard.known(checkpoint.chain), checkpoint);
+    return isKnown || this.#heard.isSigned(checkpoint) === true ? 'signed' : 'refused';
+  }
+}
+
+function newestFirst(checkpoints: readonly Checkpoint[]): readonly Checkpoint[] {
+  return checkpoints.toSorted((a, b) => (a.at < b.at ? 1 : -1));
 }

@@ -26,6 +26,19 @@ export type ChainSummary = {
 /** Says nothing but of chains, and asks for no checkpoint. */
 const OF_THE_CHAIN: ReadonlySet<string> = new Set(['Checkpoint', 'CheckpointWitnessed']);
 
+/** What issuers do, and the authority job with their key; nobody else can say that it was done. */
+const OF_ISSUERS: ReadonlySet<string> = new Set([
+  'X509SvidIssued',
+  'X509SvidRefused',
+  'X509SvidRevoked',
+  'JwtSvidIssued',
+  'JwtSvidRefused',
+  'SvidsHeld',
+  'RestrictionChanged',
+  'AuthorityChanged',
+  'StateRolledBack',
+]);
+
 type Place = { readonly file: string; readonly line: number };
 type Known = Place & { readonly sequence: number; readonly hash: string };
 
@@ -53,6 +66,10 @@ export class ChainReader {
   #lastNews = 0;
   #provenTo = 0;
   #confirmedTo = 0;
+  /** The last line under a good checkpoint of an issuer. */
+  #issuedTo = 0;
+  /** The first line of issuers that no checkpoint covers yet. */
+  #ofIssuers: (Place & { readonly event: string }) | undefined;
 
   constructor(chain: string, options: ChainReaderOptions) {
     this.#chain = chain;
@@ -63,10 +80,26 @@ export class ChainReader {
     return this.#last;
   }
 
+  get hasBeginning(): boolean {
+    return this.#first?.sequence === 1;
+  }
+
   /** Milliseconds since the epoch: what was written before this is not known to be there. */
   get knownFrom(): number {
     if (this.#first === undefined || this.#first.sequence === 1) return Number.NEGATIVE_INFINITY;
     return Date.parse(this.#first.time);
+  }
+
+  /** Whether an issuer signed that this line was written. */
+  isByIssuer(sequence: number): boolean {
+    return sequence <= this.#issuedTo;
+  }
+
+  /** Whether an issuer may have written the line: what comes after its last checkpoint, or before its key. */
+  isUndecided(sequence: number): boolean {
+    if (this.#issuedTo > 0) return sequence > this.#provenTo;
+    const hasNoKey = this.#provenTo === 0 && this.#problems === 0;
+    return hasNoKey && this.#options.isPartial && !this.hasBeginning;
   }
 
   read(text: string, line: AuditLine, place: Place): void {
@@ -91,6 +124,7 @@ export class ChainReader {
     if (!OF_THE_CHAIN.has(event)) this.#lastNews = sequence;
     const { replica } = line.fields;
     if (event === 'ChainStarted' && typeof replica === 'string') this.#replica = replica;
+    if (OF_ISSUERS.has(event)) this.#ofIssuers ??= { ...place, event };
     if (event === 'CheckpointKey') this.#readKey(line, place);
     if (event === 'Checkpoint') this.#readCheckpoint(line, before, place);
   }
@@ -122,8 +156,7 @@ export class ChainReader {
     const publicKey = this.#options.keys.find(checkpoint.key);
     if (publicKey === undefined) {
       // Where the beginning is not there, the key may not be either.
-      if (this.#first?.sequence === 1)
-        this.#tell('UntrustedKey', place, `no key ${checkpoint.key}`);
+      if (this.hasBeginning) this.#tell('UntrustedKey', place, `no key ${checkpoint.key}`);
       return;
     }
     if (!isSigned(checkpoint, publicKey)) {
@@ -132,7 +165,16 @@ export class ChainReader {
     }
     const late = this.#options.keys.lateness(checkpoint.key, Date.parse(checkpoint.at));
     if (late !== undefined) this.#tell('UntrustedKey', place, late);
-    if (this.#problems === 0) this.#provenTo = covered;
+    const isOfIssuer = this.#options.keys.isOfIssuer(checkpoint.key);
+    const foreign = this.#ofIssuers;
+    if (foreign !== undefined && !isOfIssuer) {
+      const detail = `${foreign.event} is for issuers; key ${checkpoint.key} is of another process`;
+      this.#tell('UntrustedKey', foreign, detail);
+    }
+    this.#ofIssuers = undefined;
+    if (this.#problems > 0) return;
+    this.#provenTo = covered;
+    if (isOfIssuer) this.#issuedTo = covered;
   }
 
   /** Whether a kept word is about another line than the one that is there; its number must be there. */

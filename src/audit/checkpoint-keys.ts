@@ -9,6 +9,8 @@ import { keyId } from './checkpoint.ts';
 
 type Known = {
   readonly publicKey: KeyObject;
+  /** Which process of ours it is of: `issuer` or `controller`. */
+  readonly role: string;
   readonly notBefore: number;
   readonly notAfter: number;
 };
@@ -32,8 +34,9 @@ export class CheckpointKeys {
       const { notBefore, notAfter } = read;
       const publicKey = keyOf(read);
       const problem = this.#judge(read, String(trustDomain));
+      const role = read.extensions.alternativeNames.uris[0]?.split('/signet/')[1] ?? '';
       if (problem === undefined)
-        this.#known.set(keyId(publicKey), { publicKey, notBefore, notAfter });
+        this.#known.set(keyId(publicKey), { publicKey, role, notBefore, notAfter });
       return problem;
     } catch (thrown) {
       return CodedError.from(thrown).message;
@@ -42,6 +45,11 @@ export class CheckpointKeys {
 
   find(key: string): KeyObject | undefined {
     return this.#known.get(key)?.publicKey;
+  }
+
+  /** Whether it may sign lines of issuance: that is for issuers, whatever else is certified. */
+  isOfIssuer(key: string): boolean {
+    return this.#known.get(key)?.role === 'issuer';
   }
 
   /** Why the key could not have signed at that time. */

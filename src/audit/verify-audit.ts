@@ -1,7 +1,7 @@
 // Checks audit logs: every chain by itself, against its own signed checkpoints, and against what others
 // kept of it. Says what is wrong, where, and how far what is right is proven.
 
-import { type AuditLine, readLine } from './audit-chain.ts';
+import { type AuditLine, MAX_SKEW_MS, readLine } from './audit-chain.ts';
 import { ChainReader, type ChainSummary } from './chain-reader.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { isSigned, readCheckpoint } from './checkpoint.ts';
@@ -71,7 +71,12 @@ export type VerifyOptions = {
 };
 
 /** What somebody kept, and who. */
-type Kept = { readonly checkpoint: Checkpoint; readonly by: string };
+type Kept = {
+  readonly checkpoint: Checkpoint;
+  readonly by: string;
+  /** Milliseconds since the epoch: when it was written down at the latest. */
+  readonly before?: number;
+};
 
 export function verifyAudit(options: VerifyOptions): AuditReport {
   return new Verification(options).run();
@@ -84,6 +89,8 @@ class Verification {
   readonly #problems: AuditProblem[] = [];
   readonly #kept: Kept[] = [];
   readonly #serials = new HeldSerials();
+  /** Certificates of which only lines that are not proven say that they were issued. */
+  readonly #undecided: string[] = [];
   #otherLines = 0;
 
   constructor(options: VerifyOptions) {
@@ -116,6 +123,7 @@ class Verification {
       ...chains.flatMap(({ chain, provenTo, isProven }) =>
         isProven ? [] : [`chain ${chain}: lines after ${provenTo} are under no checkpoint`],
       ),
+      ...this.#undecided,
     ];
     const problems = this.#problems;
     return { ok: problems.length === 0, chains, problems, otherLines: this.#otherLines, notProven };
@@ -143,13 +151,14 @@ class Verification {
       const { node } = line.fields;
       const by = typeof node === 'string' ? `node ${node}` : 'another writer';
       if (checkpoint !== undefined) {
-        this.#kept.push({ checkpoint, by: `${by} (${place.file}:${place.line})` });
+        const before = Date.parse(line.time) + MAX_SKEW_MS;
+        this.#kept.push({ checkpoint, by: `${by} (${place.file}:${place.line})`, before });
       }
     }
     this.#serials.read(line, place);
   }
 
-  #compare({ checkpoint, by }: Kept): void {
+  #compare({ checkpoint, by, before = Number.POSITIVE_INFINITY }: Kept): void {
     const { chain: id, replica, sequence, at, key } = checkpoint;
     const tell = (problem: AuditProblemName, detail: string, place = { file: '', line: 0 }) =>
       this.#problems.push({ problem, chain: id, replica, ...place, detail });
@@ -161,7 +170,7 @@ class Verification {
     const chain = this.#chains.get(id);
     if (chain === undefined) {
       const { since = Number.NEGATIVE_INFINITY } = this.#options;
-      if (Date.parse(at) < since) return;
+      if (Math.min(Date.parse(at), before) < since) return;
       tell('MissingChain', `${by} kept line ${sequence} of ${at}; there is no line of the chain`);
     } else if (sequence > chain.last.sequence) {
       const detail = `${by} kept line ${sequence} of ${at}; the last one is ${chain.last.sequence}`;
@@ -169,8 +178,14 @@ class Verification {
     } else if (chain.contradicts(checkpoint)) {
       const detail = `${by} kept another line ${sequence}, of ${at}`;
       tell('Rewritten', detail, chain.placeOf(sequence));
-    } else {
+    } else if (publicKey !== undefined) {
       chain.confirm(checkpoint);
+    } else if (chain.hasBeginning) {
+      // The keys of a chain stand in it.
+      tell(
+        'BadAnchor',
+        `what ${by} kept is by key ${key}, for which no log has a good certificate`,
+      );
     }
   }
 
@@ -178,9 +193,25 @@ class Verification {
     const { since = Number.NEGATIVE_INFINITY } = this.#options;
     const starts = [...this.#chains.values()].map((chain) => chain.knownFrom);
     const from = Math.max(since, ...starts);
-    for (const { serial, node, podUid, chain, file, line } of this.#serials.unlogged(from)) {
+    const unlogged = this.#serials.unlogged(from, ({ chain, sequence }) =>
+      Boolean(this.#chains.get(chain)?.isByIssuer(sequence)),
+    );
+    for (const { serial, node, podUid, chain, file, line, claimedBy } of unlogged) {
+      const holds = `node ${node} holds ${serial} for pod ${podUid}`;
+      const undecided = claimedBy.find((each) =>
+        this.#chains.get(each.chain)?.isUndecided(each.sequence),
+      );
+      if (undecided !== undefined) {
+        const where = `${undecided.file}:${undecided.line}`;
+        this.#undecided.push(`${holds}; ${where} says it was issued, under no checkpoint`);
+        continue;
+      }
+      const [claim] = claimedBy;
+      const detail =
+        claim === undefined
+          ? `${holds}; no line says it was issued`
+          : `${holds}; only ${claim.file}:${claim.line} says it was issued, which no issuer signed`;
       const replica = this.#chains.get(chain)?.summary().replica ?? '';
-      const detail = `node ${node} holds ${serial} for pod ${podUid}; no line says it was issued`;
       this.#problems.push({ problem: 'Unlogged', chain, replica, file, line, detail });
     }
   }

@@ -2,7 +2,7 @@
 
 import type { AuditRecord } from '../../audit/query-audit.ts';
 import type { AuditReport } from '../../audit/verify-audit.ts';
-import { formatTable } from '../table.ts';
+import { formatTable, printable } from '../table.ts';
 
 export function reportText(
   report: AuditReport & { readonly malformedAnchors: readonly string[] },
@@ -19,8 +19,8 @@ export function reportText(
     chain.confirmedTo === 0 ? '-' : String(chain.confirmedTo),
   ]);
   const header = ['REPLICA', 'CHAIN', 'LINES', 'FROM', 'TO', 'CHECKPOINTS', 'SIGNED', 'KEPT'];
-  return [
-    formatTable(header, rows),
+  // Files, annotations and nodes name things as they like.
+  const lines = [
     ...(otherLines === 0 ? [] : [`${otherLines} other lines were passed over`]),
     ...notProven.map((line) => `not proven: ${line}`),
     ...malformedAnchors.map((name) => `BadAnchor: annotation ${name} is no checkpoint`),
@@ -29,7 +29,8 @@ export function reportText(
       return `${where}: ${problem}: ${detail}`;
     }),
     report.ok ? 'whole' : `NOT WHOLE: ${problems.length + malformedAnchors.length} problems`,
-  ].join('\n');
+  ];
+  return [formatTable(header, rows), ...lines.map(printable)].join('\n');
 }
 
 export function recordsText(records: readonly AuditRecord[]): string {

@@ -1,6 +1,7 @@
 // Node plugins as witnesses: each keeps the newest checkpoint that an issuer has shown it, tells every
 // issuer it watches of them, and of the certificates that it holds.
 
+import { MAX_SKEW_MS } from '../../audit/audit-chain.ts';
 import { type AuditEvent, type HeldByNode, note } from '../../audit/audit-log.ts';
 import type { AuditTrail } from '../../audit/audit-trail.ts';
 import { type Checkpoint, readCheckpoint } from '../../audit/checkpoint.ts';
@@ -30,17 +31,21 @@ const SERIALS_A_LINE = 32;
 /** A node that comes back with all its pods writes some lines; one that makes serials up, not many more. */
 const LINES = { perSecond: 0.05, burst: 64 };
 const MAX_NOTED = 200_000;
+/** Of checkpoints that say something new: a report of them at once, as when a node connects, then one a minute. */
+const SIGNATURES = { perSecond: MAX_CHECKPOINTS / 60, burst: MAX_CHECKPOINTS };
 
 export class NodeAudit {
   readonly #options: NodeAuditOptions;
   readonly #limits: MintLimits;
-  /** Serials that are written down already, and when they end. */
+  readonly #signatures: MintLimits;
+  /** What is written down already, by node and serial, and when it ends. */
   readonly #noted = new Map<string, number>();
   #shown: { readonly from: Checkpoint; readonly as: CheckpointMessage } | undefined;
 
   constructor(options: NodeAuditOptions) {
     this.#options = options;
     this.#limits = new MintLimits(options.clock, LINES);
+    this.#signatures = new MintLimits(options.clock, SIGNATURES);
   }
 
   /** What a node is to keep; undefined while nothing is signed. */
@@ -56,7 +61,9 @@ export class NodeAudit {
     const { trail, trustDomain } = this.#options;
     for (const message of checkpoints.slice(0, MAX_CHECKPOINTS)) {
       const checkpoint = fromMessage(message, trustDomain);
-      if (checkpoint !== undefined) trail.witness(checkpoint, node);
+      if (checkpoint === undefined || !trail.isNews(checkpoint)) continue;
+      if (!this.#signatures.take(node, 1)) return;
+      trail.witness(checkpoint, node);
     }
   }
 
@@ -64,7 +71,7 @@ export class NodeAudit {
   held(all: readonly HeldSvid[], caller: NodeCaller): void {
     const { trail, trustDomain, log, clock } = this.#options;
     const now = clock.now();
-    const strange = all.flatMap((held) => this.#strange(held, now));
+    const strange = all.flatMap((held) => this.#strange(held, caller.node, now));
     for (let at = 0; at < strange.length; at += SERIALS_A_LINE) {
       if (!this.#limits.take(caller.node, 1)) {
         log.warn({ node: caller.node, count: strange.length - at }, 'A node reports many serials');
@@ -81,21 +88,24 @@ export class NodeAudit {
         held,
       };
       note(trail, log, [event]);
-      for (const { serial, notAfter } of part) this.#noted.set(serial, notAfter);
+      for (const { serial, notAfter } of part) this.#noted.set(`${serial} ${node}`, notAfter);
     }
   }
 
   #strange(
     { serial: octets, podUid, entryId, notBefore, notAfter: end }: HeldSvid,
+    node: string,
     now: number,
   ): readonly (HeldByNode & { readonly notAfter: number })[] {
     if (octets.length > MAX_SERIAL_BYTES || podUid.length > MAX_UID_LENGTH) return [];
     const serial = normalSerial(Buffer.from(octets).toString('hex'));
     if (serial === undefined || entryId.length > MAX_UID_LENGTH) return [];
-    if (this.#options.inventory.isIssued(serial) || this.#noted.has(serial)) return [];
+    if (this.#options.inventory.isIssued(serial) || this.#noted.has(`${serial} ${node}`)) return [];
     const from = Number(notBefore) * 1000;
-    // Of a plugin that says nothing of the beginning nothing can be told.
-    if (!(from > 0 && from < MAX_TIME)) return [];
+    // Of a plugin that says nothing of the beginning nothing can be told; and none that is out began
+    // longer ago than any lasts, or has still to begin.
+    const earliest = now - MAX_X509_SVID_TTL * 1000 - MAX_SKEW_MS;
+    if (!(from >= earliest && from <= now + MAX_SKEW_MS)) return [];
     const notAfter = Math.min(Number(end) * 1000, now + MAX_X509_SVID_TTL * 1000);
     return [{ serial, podUid, entryId, notBefore: new Date(from).toISOString(), notAfter }];
   }

@@ -16,6 +16,11 @@ import {
   AuthorityView,
   checkpointSigner,
 } from '../../../src/issuer/authority/signing-authorities.ts';
+import {
+  createServingAuthority,
+  createServingLeaf,
+} from '../../../src/spiffe/authority/x509-authority.ts';
+import { parseSpiffeId } from '../../../src/spiffe/spiffe-id.ts';
 import type { FakeClock } from '../../fakes/fake-clock.ts';
 import { MemoryAuditLog, TRUST_DOMAIN } from '../issuer/fixtures.ts';
 import { MemoryStore } from '../issuer/memory-store.ts';
@@ -37,6 +42,22 @@ export async function newSigning(clock: FakeClock): Promise<Signing> {
   const signer = checkpointSigner(value);
   if (value === undefined || signer === undefined) throw new Error('no authorities');
   return { signer, authorities: value.serving.servingCa };
+}
+
+/** The same for an issuer and for the controller, of one serving authority. */
+export async function newRoles(
+  clock: FakeClock,
+): Promise<{ readonly issuer: CheckpointSigner; readonly controller: CheckpointSigner } & Signing> {
+  const [notBefore, notAfter] = [clock.now() - 60_000, clock.now() + 86_400_000];
+  const of = { trustDomain: TRUST_DOMAIN, notBefore, notAfter };
+  const signedBy = await createServingAuthority(of);
+  const leaf = async (role: string): Promise<CheckpointSigner> => {
+    const spiffeId = parseSpiffeId(`spiffe://${TRUST_DOMAIN}/signet/${role}`);
+    const made = await createServingLeaf({ ...of, signedBy, spiffeId, dnsNames: [] });
+    return { certificate: made.certificateDer, privateKey: made.privateKey };
+  };
+  const [issuer, controller] = [await leaf('issuer'), await leaf('controller')];
+  return { issuer, controller, signer: issuer, authorities: [signedBy.certificateDer] };
 }
 
 export class MemoryAnchor implements AuditAnchor {

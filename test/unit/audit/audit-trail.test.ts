@@ -134,3 +134,29 @@ test('old anchors make room, each written down first by who takes it away', asyn
     );
   }
 });
+
+test('words that nobody signed, or not yet, take no room of true ones and are not written down', async () => {
+  const gone = new Replica('gone', { clock, signer: signing.signer });
+  gone.issue('1');
+  await gone.settle();
+  const word = gone.trail.newest ?? assert.fail();
+  await clock.advance(1000);
+  const at = new Date(clock.now()).toISOString();
+  for (let each = 0; each < MAX_ANCHORS; each += 1) {
+    const chain = each.toString(16).padStart(32, '0');
+    const made = { ...word, chain, at };
+    const key = 'f'.repeat(32);
+    const kinds = [made, { ...made, at: '9998-01-01T00:00:00.000Z' }, { ...made, key }];
+    anchor.kept.set(chain, kinds[each % kinds.length] ?? made);
+  }
+  anchor.kept.set(word.chain, word);
+  const replica = new Replica('a', { clock, signer: signing.signer }, anchor);
+  replica.issue('1');
+  await replica.settle();
+  assert.deepEqual(anchor.kept.get(word.chain), word);
+  assert.equal(anchor.kept.has('0'.repeat(32)), false);
+  const written = replica.lines.filter((line) => line.includes('"CheckpointWitnessed"'));
+  await replica.settle();
+  assert.equal(written.filter((line) => line.includes('9998-01-01')).length, 0);
+  assert.equal(written.filter((line) => line.includes(`${'0'.repeat(31)}3`)).length, 0);
+});

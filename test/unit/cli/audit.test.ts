@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { reportText } from '../../../src/cli/audit/text.ts';
 import { auditCommand } from '../../../src/cli/audit.ts';
 import { formatPemCertificate } from '../../../src/spiffe/pem.ts';
 import { FakeClock } from '../../fakes/fake-clock.ts';
-import { MemoryAnchor, newSigning, Replica } from '../audit/audit-harness.ts';
+import { MemoryAnchor, newSigning, Replica, verifyLines } from '../audit/audit-harness.ts';
 import { runCommand } from './run-command.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'signet-audit-'));
@@ -75,6 +76,19 @@ test('a log that is not: 1, and the first break with its file and line', async (
   const { code: cut, out: why } = await verify(lines.slice(0, 2), '-o', 'yaml');
   assert.equal(cut, 1);
   assert.match(why, /problem: CutAtEnd/);
+});
+
+test('what nodes, files and annotations are called is no command to a terminal', () => {
+  const evil = 'x\u001b[2K\nwhole';
+  const held = [{ serial: 'ee', podUid: evil, entryId: 'e', notBefore: '2026-01-01T00:00:00Z' }];
+  const chain = 'a'.repeat(32);
+  const common = { chain, sequence: 1, time: '2026-01-01T00:00:00Z', previous: '0'.repeat(64) };
+  const line = JSON.stringify({ ...common, event: 'SvidsHeld', node: evil, held });
+  const report = verifyLines({ [evil]: [line] });
+  const text = reportText({ ...report, malformedAnchors: [evil] });
+  assert.match(text, /Unlogged/);
+  assert.ok(!text.includes('\u001b'), JSON.stringify(text));
+  assert.doesNotMatch(text, /^whole/m);
 });
 
 test('without anything to compare with, that is said', async () => {

@@ -99,6 +99,28 @@ test('a word that no issuer signed is not taken up', async () => {
   assert.ok(!b.replica.lines.some((line) => line.includes('CheckpointWitnessed')));
 });
 
+test('a node can have a report of signatures checked at once, then one a minute, and none for old words', async (t) => {
+  const { mock } = t.mock.method(b.replica.trail, 'witness');
+  const known = a.nodes.checkpoint ?? assert.fail();
+  const tell = (from: object, node = NODE) => {
+    const message = create(AuditCheckpointSchema, { ...known, ...from });
+    b.nodes.witnessed(Array(64).fill(message), { ...caller, node });
+  };
+  tell({});
+  await b.replica.settle();
+  const one = mock.callCount();
+  for (let again = 0; again < 50; again += 1) tell({});
+  for (let again = 0; again < 50; again += 1) tell({ key: 'f'.repeat(32), sequence: 99n });
+  assert.equal(mock.callCount(), one);
+  await clock.advance(60_000);
+  for (let again = 0; again < 50; again += 1) tell({ sequence: 99n });
+  assert.equal(mock.callCount(), one + 64);
+  tell({ sequence: 99n }, 'another-node');
+  await clock.advance(60_000);
+  for (let again = 0; again < 50; again += 1) tell({ sequence: 99n });
+  assert.equal(mock.callCount(), one + 3 * 64);
+});
+
 test('a node that is shown two histories keeps the first and says so, once', async () => {
   show(a);
   for (let again = 0; again < 3; again += 1) show(a, { hash: new Uint8Array(32) });
@@ -143,6 +165,25 @@ test('what a node holds and the issuer did not sign is written down, once, and f
   assert.deepEqual(
     problems.map(({ problem, detail }) => [problem, / holds (\w+) /.exec(detail)?.[1]]),
     [['Unlogged', '66']],
+  );
+});
+
+test('what nodes say of when a certificate began is written down where it can be, of each node', async () => {
+  const day = 86_400_000;
+  const impossible = [clock.now() + 600_000, clock.now() - day - 600_000, 253_402_300_000_000];
+  b.nodes.held(
+    impossible.map((from, at) => held(`7${at}`, from)),
+    caller,
+  );
+  assert.ok(!b.replica.lines.some((line) => line.includes('SvidsHeld')));
+  b.nodes.held([held('66', clock.now() - day)], { ...caller, node: 'first' });
+  b.nodes.held([held('66')], caller);
+  await b.replica.settle();
+  const since = clock.now() - 60_000;
+  const { problems } = verifyLines({ a: a.replica.lines, b: b.replica.lines }, { since });
+  assert.deepEqual(
+    problems.map(({ detail }) => detail.split(' ').slice(0, 4).join(' ')),
+    [`node ${NODE} holds 66`],
   );
 });
 
