@@ -15,7 +15,7 @@ import {
 import { CodedError } from '../../src/base/errors.ts';
 import { formatPemCertificate } from '../../src/spiffe/pem.ts';
 import type { VerifiedPeer } from './live-connections.ts';
-import { type PeerCheck, verifyPeer } from './peer-identity.ts';
+import { type Begun, type PeerCheck, verifyPeer } from './peer-identity.ts';
 import type { X509Bundle } from './x509-bundles.ts';
 import type { X509Svid } from './x509-context.ts';
 
@@ -163,6 +163,20 @@ export function presentContext(check: PeerCheck): SecureContextOptions {
     return secureContextOptions(check);
   } catch {
     return NO_IDENTITY;
+  }
+}
+
+/** What a handshake goes by that begins with `presentContext`; undefined with `NO_IDENTITY`. */
+export function begunWith({ source, authorize }: PeerCheck): Begun | undefined {
+  try {
+    const own = source.svid.spiffeId;
+    const trusted = Array.from(authorize.trustDomains, (trustDomain) => {
+      const bundle = source.bundleOf(trustDomain);
+      return bundle === undefined ? [] : [[trustDomain, bundle] as const];
+    });
+    return { own, bundles: new Map(trusted.flat()) };
+  } catch {
+    return undefined;
   }
 }
 
