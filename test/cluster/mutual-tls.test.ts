@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { type AgentPod, agentPod, lineOf, whenReady } from './lib/agent-pod.ts';
 import { attached, freshNamespace } from './lib/attached.ts';
-import { expose } from './lib/expose.ts';
+import { until } from './lib/commands.ts';
 import { appId, appIdentity, optedIn, remove } from './lib/identities.ts';
 import { LineFeed } from './lib/line-feed.ts';
 import { figure } from './lib/report.ts';
@@ -21,6 +21,7 @@ const ROTATIONS = 3;
 const TIMEOUT_MS = (ROTATIONS + 2) * TTL_S * 1000;
 const PORT = 8443;
 const EVERY_MS = 20;
+const CONNECT_MS = 1000;
 const GO = ['/app/go-spiffe'] as const;
 
 suite('mTLS between nodes', { concurrency: true }, () => {
@@ -78,11 +79,21 @@ suite('mTLS between nodes', { concurrency: true }, () => {
 
   /** A server with a Service, both ready for calls from the other node. */
   async function serve(server: Omit<AgentPod, 'namespace'>): Promise<void> {
+    const { name } = server;
     const pod = optedIn({ namespace, node: here.name, ...server });
+    const metadata = { namespace, name };
+    const spec = { selector: { app: name }, ports: [{ port: PORT }] };
+    const service = await cluster.api.create({ apiVersion: 'v1', kind: 'Service', metadata, spec });
     await cluster.api.create(pod);
     await whenReady(cluster, pod);
     await lineOf(cluster, pod, { accepts: (line) => line['listening'] !== undefined });
-    await expose(cluster, { namespace, app: server.name, port: PORT, to: [there] });
+    // Its address works once kube-proxy has heard of it.
+    const { clusterIP } = service.spec as unknown as { clusterIP: string };
+    await until(`Service ${name} on ${there.name}`, async () => {
+      const connect = `exec 3<>/dev/tcp/${clusterIP}/${PORT}`;
+      const { status } = await there.exec(['bash', '-c', connect], { timeoutMs: CONNECT_MS });
+      return status === 0 ? true : undefined;
+    });
   }
 
   async function callsWell(client: Omit<AgentPod, 'namespace'>): Promise<void> {

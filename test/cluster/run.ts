@@ -1,5 +1,5 @@
-// `npm run test:cluster [-- FILES]`: one cluster, Signet installed in it, and the test files against it,
-// most of them one after the other. `--keep` leaves it afterwards; `--attach` uses one that is there.
+// `npm run test:cluster [-- FILES]`: one cluster, Signet installed in it, and the test files one after
+// the other against it. `--keep` leaves it afterwards; `--attach` uses one that is there.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,10 +19,7 @@ import { ensureTools } from './lib/tools.ts';
 const NODES = 2;
 const TEST_TIMEOUT_MS = 600_000;
 /** In this order: what all need first, then what shakes the ground, what looks back, and the end. */
-const GROUPS = ['ground', 'beside', 'promises', 'shaking', 'rbac', 'uninstall'] as const;
-/** Side by side: each keeps to a namespace of its own, waits a lot, breaks nothing and times nothing. */
-const BESIDE = ['mutual-tls', 'untouched', 'workloads'];
-const AT_ONCE = 2;
+const GROUPS = ['ground', 'promises', 'shaking', 'rbac', 'uninstall'] as const;
 const OUT = join(ROOT, 'dist/cluster');
 
 type Step = { readonly step: string; readonly seconds: number };
@@ -81,14 +78,13 @@ async function runTests(): Promise<number> {
   // The runner sorts its files by name, so each group has a run of its own.
   for (const group of GROUPS) {
     const chosen = files.filter((file) => groupOf(file) === group);
-    const atOnce = group === 'beside' ? AT_ONCE : 1;
-    if (chosen.length > 0) status = (await runFiles(chosen, atOnce)) || status;
+    if (chosen.length > 0) status = (await runFiles(chosen)) || status;
   }
   return status;
 }
 
-async function runFiles(files: readonly string[], atOnce: number): Promise<number> {
-  const flags = ['--conditions=source', '--test', `--test-concurrency=${atOnce}`];
+async function runFiles(files: readonly string[]): Promise<number> {
+  const flags = ['--conditions=source', '--test', '--test-concurrency=1'];
   const paths = files.map((file) => join(import.meta.dirname, file));
   const child = spawn(process.execPath, [...flags, `--test-timeout=${TEST_TIMEOUT_MS}`, ...paths], {
     stdio: 'inherit',
@@ -106,7 +102,6 @@ function groupOf(file: string): (typeof GROUPS)[number] {
   if (file.startsWith('smoke')) return 'ground';
   if (file.startsWith('rbac')) return 'rbac';
   if (file.startsWith('uninstall')) return 'uninstall';
-  if (BESIDE.some((name) => file === `${name}.test.ts`)) return 'beside';
   return file.startsWith('handles') ? 'shaking' : 'promises';
 }
 
