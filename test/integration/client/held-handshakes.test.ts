@@ -1,12 +1,19 @@
-// A client that holds its last flight back while what it is judged by changes: OpenSSL verifies by what the
-// server had when the connection was accepted, and the outcome must be that of now.
+// Handshakes during which things change, as with a client that holds its last flight back: OpenSSL presents
+// and verifies by what there was at their beginning, and the outcome must be that of now.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
-import type { TLSSocket } from 'node:tls';
-import { connectTls, createTlsServer, exactly, memberOf } from '../../../client/src/index.ts';
+import { connect as connectOver, type TLSSocket } from 'node:tls';
+import {
+  connectTls,
+  createTlsServer,
+  exactly,
+  liveTlsOptions,
+  memberOf,
+  tlsClientOptions,
+} from '../../../client/src/index.ts';
 import { CodedError } from '../../../src/base/errors.ts';
 import { x509Answer } from '../../fakes/fake-workload-api.ts';
 import { TestCa, type TestSvid } from '../../fakes/test-ca.ts';
@@ -99,6 +106,23 @@ test('an identity that is withdrawn during a handshake is not the one that the c
   const first = await hold(async () => await say('server', other, [agents.ca, next]));
   await settles(() => first instanceof CodedError || first.destroyed, 'it was made as /server');
   assert.equal(open(), 0);
+});
+
+test('options from before an identity was withdrawn make no connection that outlives it', async () => {
+  for (const make of [liveTlsOptions, tlsClientOptions]) {
+    await say('client', agents.ca.svid('/client'), [agents.ca, next]);
+    const check = { source: agents.client.source, authorize: exactly(SERVER_ID) };
+    const options = Object.assign({}, make(check));
+    await say('client', agents.ca.svid('/other'), [agents.ca, next]);
+    const port = portOf(server);
+    const kept = await connectTls({ ...check, to: { host: '127.0.0.1', port } });
+    kept.on('error', () => {});
+    const raw = connect(port, '127.0.0.1');
+    const socket = connectOver({ ...options, socket: raw }).on('error', () => {});
+    await settles(() => raw.destroyed && socket.destroyed, 'it presented /client');
+    assert.equal(kept.destroyed, false);
+    kept.destroy();
+  }
 });
 
 /** Passes everything on but what the client says after the server's first words, until `release`. */
