@@ -6,7 +6,7 @@ import { backoffMs } from '../../src/base/backoff.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import { CodedError } from '../../src/base/errors.ts';
 import { Latest } from '../../src/base/latest.ts';
-import type { Report } from './x509-context.ts';
+import { type Report, unfailing } from './x509-context.ts';
 
 export type SourceState<T> =
   | { readonly status: 'current'; readonly context: T }
@@ -29,6 +29,7 @@ const BACKOFF = { initialMs: 100, maxMs: 2000 };
 
 export class FollowedStream<T> {
   readonly #options: FollowedStreamOptions<T>;
+  readonly #report: Report;
   readonly #state = new Latest<SourceState<T>>();
   readonly #closed = new AbortController();
   #started = false;
@@ -36,6 +37,7 @@ export class FollowedStream<T> {
 
   constructor(options: FollowedStreamOptions<T>) {
     this.#options = options;
+    this.#report = unfailing(options.report);
   }
 
   /** Resolves with the first answer. Throws when there will be none, or `signal` is aborted. */
@@ -64,7 +66,7 @@ export class FollowedStream<T> {
   note(problem: CodedError): void {
     if (this.#closed.signal.aborted) return;
     this.#lastProblem = problem;
-    this.#options.report?.(problem);
+    this.#report(problem);
   }
 
   close(): void {

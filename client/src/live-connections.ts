@@ -8,8 +8,8 @@ import { CodedError } from '../../src/base/errors.ts';
 import { type SpiffeId, trustDomainOf } from '../../src/spiffe/spiffe-id.ts';
 import { validateX509Svid } from '../../src/spiffe/x509-svid/x509-svid.ts';
 import type { IssuedCertificate } from './revoked-certificates.ts';
-import type { X509Bundle } from './x509-bundles.ts';
-import type { Report, X509Context } from './x509-context.ts';
+import { isPartOf, type X509Bundle } from './x509-bundles.ts';
+import { type Report, unfailing, type X509Context } from './x509-context.ts';
 import type { X509SourceState } from './x509-source.ts';
 
 /** Who was proven to be at the other end, and by what. */
@@ -44,9 +44,9 @@ export class LiveConnections {
   #state: X509SourceState | undefined;
 
   /** `changes` are the source's; `report` is told of each connection that is ended, and why. */
-  constructor(changes: Changes, report: Report = () => {}) {
+  constructor(changes: Changes, report?: Report) {
     this.#changes = changes;
-    this.#report = report;
+    this.#report = unfailing(report);
   }
 
   /** How many are open. */
@@ -119,16 +119,6 @@ function isStillTrusted(watched: Watched, { bundles }: X509Context): boolean {
   if (!isSame && (peer.isCutOff || !isProven(peer, bundle))) return false;
   watched.bundle = bundle;
   return true;
-}
-
-/** No authority has left: what was proven by the one is proven by the other. */
-function isPartOf(before: X509Bundle, after: X509Bundle): boolean {
-  return (
-    before === after ||
-    before.authorities.every((each) =>
-      after.authorities.some((other) => Buffer.compare(each, other) === 0),
-    )
-  );
 }
 
 function isProven({ chain, provenAt }: VerifiedPeer, bundle: X509Bundle): boolean {

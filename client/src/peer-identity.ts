@@ -14,7 +14,7 @@ import {
 import type { Authorizer } from './authorizer.ts';
 import type { LiveConnection, LiveConnections, VerifiedPeer } from './live-connections.ts';
 import { issuedCertificates, type RevokedCertificates } from './revoked-certificates.ts';
-import type { X509Bundle } from './x509-bundles.ts';
+import { isPartOf, type X509Bundle, type X509Bundles } from './x509-bundles.ts';
 import type { X509Svid } from './x509-context.ts';
 import type { X509SourceState } from './x509-source.ts';
 
@@ -28,6 +28,14 @@ export interface TlsSource {
   bundleOf(trustDomain: TrustDomain): X509Bundle | undefined;
   changes(signal: AbortSignal): AsyncIterable<X509SourceState>;
 }
+
+/** What a handshake went by: OpenSSL keeps to what there was when it began, however long it takes. */
+export type Begun = {
+  /** The SPIFFE ID that is presented. */
+  readonly own: SpiffeId;
+  /** Of the trust domains that may connect, those that OpenSSL verifies by. */
+  readonly bundles: X509Bundles;
+};
 
 export type PeerCheck = { readonly source: TlsSource; readonly authorize: Authorizer };
 
@@ -62,16 +70,21 @@ export function verifyPeer(certificate: DetailedPeerCertificate, check: PeerChec
  * The same for the client of a server, after OpenSSL accepted its chain. Some versions of Node.js do
  * not show a server the certificates between a client's and an authority (nodejs/node#65579). Where
  * only one trust domain may connect, OpenSSL has verified the chain against its authorities alone, so
- * the leaf is all that is left to judge; of several, nothing says which one's authority signed.
+ * the leaf is all that is left to judge; of several, nothing says which one's authority signed. And
+ * once one of those authorities has left, nothing says whether it is the one that signed.
  */
-export function verifyClient(certificate: DetailedPeerCertificate, check: PeerCheck): VerifiedPeer {
+export function verifyClient(
+  certificate: DetailedPeerCertificate,
+  check: PeerCheck,
+  begun: Begun,
+): VerifiedPeer {
   const chain = chainOf(certificate);
   const [leaf] = chain;
   const isCutOff = chain.length === 1 && certificate.issuerCertificate !== certificate;
   if (leaf === undefined || !isCutOff || check.authorize.trustDomains.size !== 1) {
     return authorizePeer(authenticate(chain, check), check);
   }
-  return authorizePeer(authenticateLeaf(leaf, check), check);
+  return authorizePeer(authenticateLeaf(leaf, check, begun), check);
 }
 
 function authorizePeer(peer: VerifiedPeer, { authorize }: PeerCheck): VerifiedPeer {
@@ -89,9 +102,15 @@ function authenticate(chain: readonly Uint8Array[], check: PeerCheck): VerifiedP
   });
 }
 
-function authenticateLeaf(leaf: Uint8Array, check: PeerCheck): VerifiedPeer {
-  return orRefuse(check, { chain: [leaf], isCutOff: true }, ({ now }) => {
+function authenticateLeaf(leaf: Uint8Array, check: PeerCheck, { bundles }: Begun): VerifiedPeer {
+  return orRefuse(check, { chain: [leaf], isCutOff: true }, ({ now, bundleOf }) => {
     const { spiffeId, certificate } = readX509Svid(leaf);
+    const trustDomain = trustDomainOf(spiffeId);
+    const [before, after] = [bundles.get(trustDomain), bundleOf(trustDomain)];
+    if (before === undefined) throw invalid(`trust domain ${trustDomain}: not trusted`);
+    if (after !== undefined && !isPartOf(before, after)) {
+      throw invalid(`trust domain ${trustDomain}: an authority left it during the handshake`);
+    }
     if (now < certificate.notBefore) throw invalid('certificate: not valid yet');
     if (now > certificate.notAfter) throw invalid('certificate: expired');
     return spiffeId;

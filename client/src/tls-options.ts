@@ -14,8 +14,9 @@ import {
 } from 'node:tls';
 import { CodedError } from '../../src/base/errors.ts';
 import { formatPemCertificate } from '../../src/spiffe/pem.ts';
+import type { SpiffeId } from '../../src/spiffe/spiffe-id.ts';
 import type { VerifiedPeer } from './live-connections.ts';
-import { type PeerCheck, verifyPeer } from './peer-identity.ts';
+import { type Begun, type PeerCheck, verifyPeer } from './peer-identity.ts';
 import type { X509Bundle } from './x509-bundles.ts';
 import type { X509Svid } from './x509-context.ts';
 
@@ -60,6 +61,8 @@ type MadeContext = {
 
 /** By what they were made of, so that one certificate is read once for all of its connections. */
 const madeContexts = new WeakMap<X509Svid, MadeContext[]>();
+/** The SPIFFE ID that each of them presents. */
+const presentedBy = new WeakMap<object, SpiffeId>();
 /** Of one SVID, one for each set of trust domains that is asked for. */
 const MAX_CONTEXTS = 8;
 
@@ -76,6 +79,7 @@ export function secureContextOf(check: PeerCheck): SecureContext {
   );
   if (known !== undefined) return known.context;
   const context = createSecureContext(secureContextOptions(check));
+  presentedBy.set(context, svid.spiffeId);
   madeContexts.set(svid, [{ bundles, context }, ...made.slice(0, MAX_CONTEXTS - 1)]);
   return context;
 }
@@ -98,10 +102,11 @@ export const SERVER_OPTIONS: TlsOptions = {
  * was given with the options ends when the source says so; any other one is out of reach.
  */
 export function tlsClientOptions(check: PeerCheck): ConnectionOptions {
+  const own = check.source.svid.spiffeId;
   return {
     ...secureContextOptions(check),
     rejectUnauthorized: true,
-    checkServerIdentity: identityCheck(check, watchUnderlying(check)),
+    checkServerIdentity: identityCheck(check, watchUnderlying(check, own)),
   };
 }
 
@@ -122,11 +127,13 @@ export function identityCheck(check: PeerCheck, verified: Verified): IdentityChe
 }
 
 // A client that brings its own socket, as databases' do, has TLS made over it: that one can be ended.
-function watchUnderlying({ source }: PeerCheck): Verified {
+// It counts for the identity that was presented, which may not be the one of now.
+function watchUnderlying({ source }: PeerCheck, presented?: SpiffeId): Verified {
   return (peer, options) => {
-    const { socket } = (options ?? {}) as ConnectionOptions;
+    const { socket, secureContext } = (options ?? {}) as ConnectionOptions;
     if (!(socket instanceof Duplex)) return;
-    source.connections.add({ socket, peer, own: source.svid.spiffeId });
+    const shown = presented ?? (secureContext && presentedBy.get(secureContext));
+    source.connections.add({ socket, peer, own: shown ?? source.svid.spiffeId });
   };
 }
 
@@ -163,6 +170,20 @@ export function presentContext(check: PeerCheck): SecureContextOptions {
     return secureContextOptions(check);
   } catch {
     return NO_IDENTITY;
+  }
+}
+
+/** What a handshake goes by that begins with `presentContext`; undefined with `NO_IDENTITY`. */
+export function begunWith({ source, authorize }: PeerCheck): Begun | undefined {
+  try {
+    const own = source.svid.spiffeId;
+    const trusted = Array.from(authorize.trustDomains, (trustDomain) => {
+      const bundle = source.bundleOf(trustDomain);
+      return bundle === undefined ? [] : [[trustDomain, bundle] as const];
+    });
+    return { own, bundles: new Map(trusted.flat()) };
+  } catch {
+    return undefined;
   }
 }
 

@@ -23,6 +23,16 @@ export function parseX509Bundle(concatenated: Uint8Array): X509Bundle {
   return { authorities, anchors: new X509TrustAnchors(authorities) };
 }
 
+/** No authority has left: what was proven by the one is proven by the other. */
+export function isPartOf(before: X509Bundle, after: X509Bundle): boolean {
+  return (
+    before === after ||
+    before.authorities.every((each) =>
+      after.authorities.some((other) => Buffer.compare(each, other) === 0),
+    )
+  );
+}
+
 /**
  * The bundles of an answer. One that cannot be read is left out, so that its trust domain is not
  * trusted, and reported: no foreign operator can take away our own identity.

@@ -31,6 +31,17 @@ export type X509Context = {
 
 export type Report = (problem: CodedError) => void;
 
+/** One that never throws: what is reported has to happen, whatever becomes of the report of it. */
+export function unfailing(report: Report | undefined): Report {
+  return (problem) => {
+    try {
+      report?.(problem);
+    } catch (thrown) {
+      process.emitWarning(`a report of @signet/client failed: ${CodedError.from(thrown).message}`);
+    }
+  };
+}
+
 const MAX_SVIDS = 100;
 
 /** Throws `invalid-argument` naming the SVID and the rule; bundles and lists left out go to `report`. */

@@ -6,6 +6,7 @@ import { invalid } from '../base/errors.ts';
 import { type FlagSpecs, flagsHelp, parseFlags } from '../base/flags.ts';
 import { createLogger } from '../base/log.ts';
 import { DevEnvironment } from '../dev/dev-environment.ts';
+import { explainFlags } from '../dev/explain-flags.ts';
 import { readDirectory } from '../dev/manifest-directory.ts';
 import { podLine } from '../dev/pod-line.ts';
 import { receiptLines } from '../dev/receipt.ts';
@@ -101,6 +102,10 @@ export const devCommand: Command = async (args, { out, err, clock, signal, envir
     clock,
     log: createLogger('dev', { level: flags['log-level'], destination }),
     version: VERSION,
+    explainFlags: explainFlags(manifests, {
+      trustDomain: flags['trust-domain'],
+      profile: flags.profile === FLAGS.profile.default ? undefined : flags.profile,
+    }),
     allowKeysOnDisk: flags['allow-keys-on-disk'],
     ...(oidc === undefined ? {} : { oidc }),
     bundleEndpoint,

@@ -49,7 +49,7 @@ const EXCHANGES: Readonly<Record<string, Exchange>> = {
     longest: DAY,
     usual: 'token_lifetime_seconds of the rule, 1h by default',
     end: (given) =>
-      `Claude Console: archive federation rule ${named(given, 'claude.signet.dev/federation-rule-id')}`,
+      `Claude Console: archive federation rule ${named(given, 'claude.signet.dev/federation-rule-id', RULE_ID)}`,
   },
   openai: {
     takes: (audience) => audience.includes('openai'),
@@ -72,7 +72,7 @@ const EXCHANGES: Readonly<Record<string, Exchange>> = {
     longest: DAY,
     usual: '60 to 90 minutes',
     end: (given) =>
-      `az ad sp update --id ${named(given, 'azure.signet.dev/client-id')} --set accountEnabled=false`,
+      `az ad sp update --id ${named(given, 'azure.signet.dev/client-id', UUID)} --set accountEnabled=false`,
   },
   gcp: {
     takes: (audience) => /^(?:https:)?\/\/iam\.googleapis\.com\//.test(audience),
@@ -188,12 +188,21 @@ function consumersOf(given: JsonObject): readonly string[] {
     .map((name) => name.trim());
 }
 
-function named(given: JsonObject, annotation: string): string {
-  return textAt(given, annotation) || `(see ${annotation})`;
+// Whoever made the pod wrote its annotations, and somebody will paste these commands into a shell: a name
+// is taken over only when it has the form that the consumer's own names have.
+const RULE_ID = /^\w{1,64}$/;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+/** IAM's own rule for role names; one that begins with `-` would be read as an option. */
+const ROLE_NAME = /^(?!-)[\w+=,.@-]{1,64}$/;
+
+function named(given: JsonObject, annotation: string, form: RegExp): string {
+  const name = textAt(given, annotation);
+  return form.test(name) ? name : `(see ${annotation})`;
 }
 
 function roleOf(given: JsonObject): string {
-  return textAt(given, 'aws.signet.dev/role-arn').split('/').at(-1) || 'ROLE';
+  const name = textAt(given, 'aws.signet.dev/role-arn').split('/').at(-1) ?? '';
+  return ROLE_NAME.test(name) ? name : 'ROLE';
 }
 
 function is(audience: string): (other: string) => boolean {

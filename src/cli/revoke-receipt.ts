@@ -8,7 +8,7 @@ import type { JsonObject } from '../template/json-value.ts';
 import { nameOf } from './cluster/reader.ts';
 import type { HeldElsewhere, Holder } from './revoke-elsewhere.ts';
 import type { ListedCertificates } from './revoke-outcome.ts';
-import { formatTable } from './table.ts';
+import { formatTable, printable } from './table.ts';
 
 export type RevokedIdentity = {
   readonly namespace: string;
@@ -160,9 +160,9 @@ function elsewhereText(elsewhere: readonly HeldElsewhere[] | undefined): readonl
     '',
     'What it may hold elsewhere, which nothing here ends:',
     ...elsewhere.flatMap(({ pod, what, until, end }) => [
-      `  ${pod}: ${what}`,
-      `    until ${until}`,
-      `    end it: ${end}`,
+      printable(`  ${pod}: ${what}`),
+      printable(`    until ${until}`),
+      printable(`    end it: ${end}`),
     ]),
   ];
 }

@@ -185,6 +185,7 @@ export class DevEnvironment {
         clock,
         log,
         allowKeysOnDisk: this.#options.allowKeysOnDisk ?? false,
+        explainFlags: this.#options.explainFlags,
         onReady: () => ready.resolve(),
       },
       signal,

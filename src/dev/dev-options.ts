@@ -17,6 +17,8 @@ export type DevOptions = {
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
+  /** What `signet explain` is to be given for pods of this run; as a shell takes it. */
+  readonly explainFlags?: string;
   /** Default: false. Nothing here can mount memory, so files need it. */
   readonly allowKeysOnDisk?: boolean;
   /** Left out: no OpenID Connect documents, and no `iss`. */

@@ -51,6 +51,7 @@ export type NodePluginOptions = {
   readonly version: string;
   /** Of the keys of workloads; default `ec-p256`. */
   readonly keyType?: NodeKeyType;
+  readonly explainFlags?: string | undefined;
   readonly publishWaitMs?: number;
   readonly requireIdentityWaitMs?: number;
   /** Default: false. Writes files of volumes that ask for them onto the node's disk as well. */
@@ -198,7 +199,7 @@ function compose(options: NodePluginOptions) {
     kubeletRoot,
     records,
     answers: manager,
-    serve: workloadEndpoints({ answers: manager, clock, log }),
+    serve: workloadEndpoints({ answers: manager, clock, log, explainFlags: options.explainFlags }),
     files,
     clock,
     log,

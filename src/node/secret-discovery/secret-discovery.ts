@@ -152,7 +152,7 @@ class SecretStream {
     const answer = answers.answerOf(pod.podUid).value ?? { kind: 'unknown' };
     const isNotYet = answer.kind === 'unknown' || answer.kind === 'pending';
     if (isNotYet && !isLast) return undefined;
-    const served = requireServed(pod, answer);
+    const served = requireServed(this.#context, answer);
     if (!this.#subscription.isOpen) return undefined;
     const { present, absent } = find(this.#context, served, this.#subscription);
     this.#requireKept(present);
@@ -169,7 +169,7 @@ class SecretStream {
     const names = new Set(present.map(({ name }) => name));
     for (const name of this.#subscription.given) {
       if (names.has(name) || !isIdentity(name) || isPending(this.#context, name)) continue;
-      throw denied(this.#context.pod, 'NotEntitled');
+      throw denied(this.#context, 'NotEntitled');
     }
   }
 
@@ -193,14 +193,13 @@ function takeRequest({ discoveryLimits: { requests }, pod }: Context): void {
 }
 
 function find(context: Context, served: ServedAnswer, { names, validation }: Wanted): Found {
-  const { pod } = context;
   // Where no identity may be handed out, secret discovery is denied as a whole.
-  if (served.identities.every(({ sdsDenied }) => sdsDenied)) throw denied(pod, 'SdsDenied');
+  if (served.identities.every(({ sdsDenied }) => sdsDenied)) throw denied(context, 'SdsDenied');
   const present: NamedSecret[] = [];
   const absent: string[] = [];
   for (const name of names ?? namesOf(served)) {
     const found = findSecret(name, served, validation);
-    if (found.kind === 'denied') throw denied(pod, 'SdsDenied');
+    if (found.kind === 'denied') throw denied(context, 'SdsDenied');
     if (found.kind === 'secret') present.push(found.secret);
     else absent.push(name);
   }

@@ -36,7 +36,11 @@ export type PodSocket = {
   readonly pod: VolumeRecord;
   readonly answers: WorkloadAnswers;
   readonly clock: Clock;
+  /** What `signet explain` needs to know of this installation; as a shell takes it. */
+  readonly explainFlags?: string | undefined;
 };
+
+type Explained = Pick<PodSocket, 'pod' | 'explainFlags'>;
 
 export type WorkloadApiOptions = PodSocket & {
   /** By pod UID: signatures cost the processor that all pods of the node share. */
@@ -72,7 +76,7 @@ export function workloadApi(options: WorkloadApiOptions): ServiceBinding {
       const identities = jwtIdentities(served, request.spiffeId);
       if (!identities.allowed) {
         if (options.answers.isPending(options.pod.podUid, request.spiffeId)) throw notSignedYet();
-        throw denied(options.pod, identities.reason);
+        throw denied(options, identities.reason);
       }
       const basis = { served, jwtSvids, generation: jwtSvids.generation.value };
       const tokens = await signed(options, basis.jwtSvids, {
@@ -127,7 +131,7 @@ async function* follow<M>(
   let last = await firstServed(options, call);
   yield projection.message(last);
   for await (const answer of answerOf(options).watch(call.signal)) {
-    const served = requireServed(options.pod, answer);
+    const served = requireServed(options, answer);
     if (projection.same(last, served)) continue;
     last = served;
     yield projection.message(served);
@@ -138,7 +142,7 @@ async function* follow<M>(
 export async function firstServed(options: PodSocket, call: Call): Promise<ServedAnswer> {
   const present = answerOf(options);
   if (present.value !== undefined && isFinal(present.value)) {
-    return requireServed(options.pod, present.value);
+    return requireServed(options, present.value);
   }
   const wait = new AbortController();
   const stop = () => wait.abort();
@@ -147,7 +151,7 @@ export async function firstServed(options: PodSocket, call: Call): Promise<Serve
   const answer = await present.first(isFinal, wait.signal);
   call.signal.removeEventListener('abort', stop);
   wait.abort();
-  return requireServed(options.pod, answer ?? present.value ?? { kind: 'unknown' });
+  return requireServed(options, answer ?? present.value ?? { kind: 'unknown' });
 }
 
 /** Whether it is not just a matter of time until there is another one. */
@@ -159,12 +163,12 @@ function answerOf({ answers, pod }: PodSocket): Latest<PodAnswer> {
   return answers.answerOf(pod.podUid);
 }
 
-export function requireServed(pod: VolumeRecord, answer: PodAnswer): ServedAnswer {
+export function requireServed(of: Explained, answer: PodAnswer): ServedAnswer {
   switch (answer.kind) {
     case 'served':
       return answer;
     case 'refused':
-      throw denied(pod, answer.reason);
+      throw denied(of, answer.reason);
     case 'pending':
       throw notSignedYet();
     case 'unknown':
@@ -178,15 +182,16 @@ export function notSignedYet(): CodedError {
 
 // Clients of one language wait on the first three words; the rest helps a person. Nothing of other
 // policies or pods is said here.
-export function denied(pod: VolumeRecord, reason: string): CodedError {
-  const command = `signet explain pod/${pod.podName} -n ${pod.namespace}`;
+export function denied({ pod, explainFlags }: Explained, reason: string): CodedError {
+  const flags = explainFlags === undefined ? '' : ` ${explainFlags}`;
+  const command = `signet explain pod/${pod.podName} -n ${pod.namespace}${flags}`;
   return new CodedError('permission-denied', `no identity issued: ${reason}; run: ${command}`, {
     reason,
   });
 }
 
 async function signed(
-  { pod }: PodSocket,
+  of: Explained,
   jwtSvids: JwtSvids,
   asked: { readonly identities: ServedAnswer['identities']; readonly audience: readonly string[] },
 ): Promise<readonly CachedToken[]> {
@@ -194,7 +199,7 @@ async function signed(
     return await jwtSvids.fetchDated(asked.identities, [...new Set(asked.audience)]);
   } catch (thrown) {
     const { code, reason, message } = CodedError.from(thrown);
-    if (code === 'permission-denied' && reason !== undefined) throw denied(pod, reason);
+    if (code === 'permission-denied' && reason !== undefined) throw denied(of, reason);
     // What stands between this node and the issuer is nothing the workload could change.
     throw new CodedError('unavailable', `no JWT-SVID now: ${message}`, { cause: thrown });
   }

@@ -16,6 +16,7 @@ export type WorkloadEndpointOptions = {
   readonly answers: WorkloadAnswers;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly explainFlags?: string | undefined;
 };
 
 /** An Envoy names all its extensions in every request: 61 KiB of them in version 1.40. */

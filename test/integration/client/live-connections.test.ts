@@ -132,6 +132,29 @@ test('a revoked server loses its connections, and its clients talk to it no more
   assert.ok(areOpen([await dial()]));
 });
 
+test('a report that fails costs the others nothing: every connection that has to end does', async () => {
+  const many = await dialMany(3);
+  const before = ours.client;
+  ours.client = agents.ca.svid('/client');
+  await say('client');
+  const later = await dial();
+  let told = 0;
+  agents.server.report = () => {
+    told += 1;
+    throw new Error('nobody to tell');
+  };
+  await say('server', { crl: [crlOf(agents.ca, [before])] });
+  await settles(() => areEnded(many), 'all of the first list');
+  await say('server', { crl: [crlOf(agents.ca, [before, ours.client])] });
+  await settles(() => areEnded([later]), 'those of the next list');
+  assert.equal(told, 4);
+  // Nor the stream: what comes after an end of it is heard.
+  await agents.server.api.kill();
+  await agents.server.api.start();
+  await settles(() => told > 4, 'the end of the stream');
+  await say('server');
+});
+
 test('a list of another authority of the same name and serial numbers says nothing', async () => {
   const dialed = await dialMany(1);
   const other = new TestCa('example.org');

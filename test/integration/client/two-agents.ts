@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { X509Source } from '../../../client/src/index.ts';
+import type { Report } from '../../../client/src/x509-context.ts';
 import { FakeWorkloadApi, x509Answer } from '../../fakes/fake-workload-api.ts';
 import { type CertificateShape, TestCa } from '../../fakes/test-ca.ts';
 
@@ -17,12 +18,17 @@ export class Agent {
   readonly source: X509Source;
   readonly #ca: TestCa;
   readonly #path: string;
+  /** Told what the source reports. */
+  report: Report | undefined;
 
   constructor(ca: TestCa, directory: string, name: string) {
     this.#ca = ca;
     this.#path = `/${name}`;
     this.api = new FakeWorkloadApi(join(directory, name));
-    this.source = new X509Source({ address: this.api.address });
+    this.source = new X509Source({
+      address: this.api.address,
+      report: (problem) => this.report?.(problem),
+    });
   }
 
   async start(): Promise<void> {

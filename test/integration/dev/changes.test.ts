@@ -99,7 +99,7 @@ test('a suspension ends the open stream, prints a receipt, and gives back what i
   dev.write('stop.json', RESTRICTION({ match: { spiffeID: WEB }, suspend: true, cause: 'drill' }));
   const { code, message } = await within(EFFECT_MS, since, endOf(stream));
   assert.equal(code, 'permission-denied');
-  assert.match(message, /^no identity issued: Suspended; run: signet explain pod\/web -n shop/);
+  assert.equal(message, refusal('Suspended', 'web'));
   await dev.line(
     /^spiffe:\/\/example\.org\/red\/web \(shop\/web\): no new SVIDs; .* acknowledged$/,
     from,
@@ -168,9 +168,16 @@ test('a policy whose template does not parse is refused by name; the accepted on
   assert.deepEqual(idsOf(await stream.next()), ['spiffe://example.org/blue/web']);
 });
 
-async function explain(pod: string): Promise<string> {
+function refusal(reason: string, pod: string): string {
+  const command = `signet explain pod/${pod} -n shop --dir ${dev.manifests}`;
+  return `no identity issued: ${reason}; run: ${command}`;
+}
+
+/** What the command says that a refusal names. */
+async function explain(message: string): Promise<string> {
+  const [, command = ''] = message.split('; run: signet explain ');
   const out: string[] = [];
-  const code = await explainCommand([`pod/${pod}`, '-n', 'shop', '--dir', dev.manifests], {
+  const code = await explainCommand(command.split(' '), {
     signal: AbortSignal.timeout(EFFECT_MS),
     clock: systemClock,
     log: silentLogger,
@@ -188,8 +195,8 @@ test('a pod that makes an illegal ID loses its own identity, and nobody else doe
   dev.write('web.json', podManifest('web', { labels: { team: '..' } }));
   const { code, message } = await endOf(stream);
   assert.equal(code, 'permission-denied');
-  assert.equal(message, 'no identity issued: RenderFailed; run: signet explain pod/web -n shop');
-  const explanation = await explain('web');
+  assert.equal(message, refusal('RenderFailed', 'web'));
+  const explanation = await explain(message);
   assert.match(explanation, /shop\/web has no identity: RenderFailed/);
   assert.match(explanation, /by-team .*dot segment/);
   dev.write('other.json', podManifest('other', { labels: { team: 'blue' } }));
@@ -221,11 +228,9 @@ test('values that cannot be part of an ID make no ID, and reach no terminal', as
     const { says, socket } = await dev.pod(`shop/hostile-${index}`);
     assert.match(says, /^no identity: RenderFailed/, name);
     const stream = dev.workload(socket).fetchX509SVID({}, dev.call);
-    await assert.rejects(new Messages(stream).next(), {
-      code: 'permission-denied',
-      message: `no identity issued: RenderFailed; run: signet explain pod/hostile-${index} -n shop`,
-    });
+    const message = refusal('RenderFailed', `hostile-${index}`);
+    await assert.rejects(new Messages(stream).next(), { code: 'permission-denied', message });
     // oxlint-disable-next-line no-control-regex -- it is about them
-    assert.doesNotMatch(await explain(`hostile-${index}`), /[\u0000-\u0009\u000b-\u001f]/, name);
+    assert.doesNotMatch(await explain(message), /[\u0000-\u0009\u000b-\u001f]/, name);
   }
 });

