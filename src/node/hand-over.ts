@@ -1,7 +1,6 @@
 // Two instances on one node, while the plugin is replaced: the newer one makes identities ready
 // before it takes any name, the older one gives way for good once its CSI socket's name is taken.
 
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { CodedError } from '../base/errors.ts';
@@ -53,7 +52,10 @@ async function hungUp(csiEndpoint: string, signal: AbortSignal): Promise<void> {
   connection.on('error', () => {});
   connection.resume();
   connection.once('end', () => connection.destroy());
-  if (!connection.closed) await once(connection, 'close');
+  // Not `once` of node:events: that one fails with the connection, and a failed one has ended as well.
+  await new Promise<void>((resolve) => {
+    connection.once('close', () => resolve());
+  });
   signal.removeEventListener('abort', onAbort);
 }
 
