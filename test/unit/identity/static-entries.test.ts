@@ -185,6 +185,7 @@ test('B4–B8: what an entry says is what the pod gets', () => {
     {
       policy: 'ClusterStaticEntry/one',
       policyUid: 'uid-one',
+      generation: 3,
       spiffeId: STATIC_ID,
       selectors: ['k8s:ns:city', 'k8s:sa:agent'],
       dnsNames: ['batch.example.org', 'b.example.org'],
