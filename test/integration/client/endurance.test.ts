@@ -54,7 +54,7 @@ test('10,000 rotations use no more memory than 2,000', {
   }
 });
 
-test('after hours without the other side, all is as before', { timeout: 180_000 }, async () => {
+test('after hours without the other side, all is as before', { timeout: 180_000 }, async (t) => {
   const clock = new FakeClock(Date.now());
   const ca = new TestCa('example.org');
   const signer = new JwtSigner('key-1');
@@ -77,6 +77,11 @@ test('after hours without the other side, all is as before', { timeout: 180_000 
     },
   });
   const tokens = new JwtSource({ address: api.address, clock });
+  t.after(async () => {
+    tokens.close();
+    source.close();
+    await api.stop();
+  });
   await source.ready(AbortSignal.timeout(LIMIT_MS));
   assert.equal((await tokens.fetch({ audience: 'db' })).token, token);
 
@@ -114,7 +119,4 @@ test('after hours without the other side, all is as before', { timeout: 180_000 
     const fetched = await tokens.fetch({ audience: 'db' }).catch(() => undefined);
     return fetched?.token === token;
   }, LIMIT_MS);
-  tokens.close();
-  source.close();
-  await api.stop();
 });

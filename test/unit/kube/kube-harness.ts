@@ -13,7 +13,7 @@ import { FakeApiServer } from '../../fakes/fake-api-server.ts';
 import { FakeClock } from '../../fakes/fake-clock.ts';
 
 export const PODS = '/api/v1/pods';
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 
 export class KubeHarness {
   readonly api: FakeApiServer;
