@@ -89,10 +89,14 @@ suite('uninstalling', () => {
       await cluster.api.waitGone(podPath(namespace, metadata.name ?? ''));
     }
     await uninstall();
-    await until('the end of what it started', async () => {
-      const left = await everything(cluster, OURS);
-      return left.some((each) => each.startsWith('Pod ')) ? undefined : true;
-    });
+    await until(
+      'the end of what it started',
+      async () => {
+        const left = await everything(cluster, OURS);
+        return left.some((each) => each.startsWith('Pod ')) ? undefined : true;
+      },
+      { timeoutMs: 90_000 },
+    );
     const left = await everything(cluster, OURS);
     assert.deepEqual(
       left
