@@ -91,10 +91,11 @@ suite('an agent with nothing but its identity', () => {
       { timeoutMs: LONG_MS, everyMs: 500 },
     );
     assert.ok(Number(counted) > 0);
-    // A member of the trust domain that is not listed: no handshake.
+    // A member of the trust domain that is not listed: no handshake. What curl sees of its end, in the
+    // handshake, while it sends, while it reads, is a matter of the moment.
     const other = await askPrometheus(await example.pod(BACKENDS, 'openbao'), query);
     assert.equal(other.found, undefined);
-    assert.match(other.error, /alert|reset/i);
+    assert.match(other.error, /alert|reset|curl: \((?:35|52|55|56)\)/i);
   });
 
   test('has no long-lived secret in its environment, files and mappings', async () => {
