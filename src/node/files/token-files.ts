@@ -99,7 +99,7 @@ export class TokenFiles {
     }
     if (!isOfIdentity) this.#held.delete(name);
     try {
-      const [token] = await jwtSvids.fetchDated([identity], [audience]);
+      const [token] = await jwtSvids.fetch([identity], [audience]);
       if (token === undefined) throw new CodedError('unavailable', 'no token was signed');
       this.#held.set(name, { token, spiffeId, generation });
       this.#said.delete(name);

@@ -65,18 +65,11 @@ export class JwtSvids {
   }
 
   /**
-   * A token for each identity, in their order. Throws `permission-denied` with the issuer's reason
-   * when one is refused, `unavailable` when the issuer cannot be asked and nothing cached will do.
+   * A token for each identity, in their order, with how long it is good for. Throws `permission-denied`
+   * with the issuer's reason when one is refused, `unavailable` when the issuer cannot be asked and
+   * nothing cached will do.
    */
   async fetch(
-    identities: readonly ServedIdentity[],
-    audience: readonly string[],
-  ): Promise<readonly string[]> {
-    return (await this.fetchDated(identities, audience)).map(({ token }) => token);
-  }
-
-  /** The same, with what says how long each token is good for. */
-  async fetchDated(
     identities: readonly ServedIdentity[],
     audience: readonly string[],
   ): Promise<readonly CachedToken[]> {

@@ -196,7 +196,7 @@ async function signed(
   asked: { readonly identities: ServedAnswer['identities']; readonly audience: readonly string[] },
 ): Promise<readonly CachedToken[]> {
   try {
-    return await jwtSvids.fetchDated(asked.identities, [...new Set(asked.audience)]);
+    return await jwtSvids.fetch(asked.identities, [...new Set(asked.audience)]);
   } catch (thrown) {
     const { code, reason, message } = CodedError.from(thrown);
     if (code === 'permission-denied' && reason !== undefined) throw denied(of, reason);

@@ -52,7 +52,8 @@ function setUp(issuerOffsetMs = 0) {
       });
     },
   });
-  const fetch = async (...ids: string[]) => await jwtSvids.fetch(ids.map(identity), ['db']);
+  const fetch = async (...ids: string[]) =>
+    (await jwtSvids.fetch(ids.map(identity), ['db'])).map(({ token }) => token);
   return { clock, state, jwtSvids, fetch };
 }
 
